@@ -1,0 +1,260 @@
+"""A warm interpreter that forks the main process of each sandbox.
+
+Started by the launcher as `zygote.py KIND IMPORTS` with three descriptors: the socket to the launcher, the plan and the
+seccomp program (docs/PROTOCOL.md). It never runs user code: a child is confined by libSandboxEntry.so in one C call,
+before it does anything else.
+"""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import gc
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+CONTROL, PLAN, FILTER = 3, 4, 5
+CHANNEL = 900
+LIBRARY = "/opt/code-interpreter/lib/libSandboxEntry.so"
+
+# enum ci_fork_event_kind and the structs of LauncherProtocol.h.
+READY, STARTED, EXITED, FAILED = 1, 2, 3, 4
+REQUEST = struct.Struct("=I")
+EVENT = struct.Struct("=IIi")
+ANCILLARY_BYTES = socket.CMSG_SPACE(4 * 16)
+
+# How a child ends that was confined but could not run what it is for.
+NOT_SERVED = 125
+
+HUGE_PAGE = 2 << 20
+MADV_HUGEPAGE, MADV_COLLAPSE = 14, 25
+SFD_CLOEXEC, SFD_NONBLOCK = 0o2000000, 0o4000
+
+
+# What a child is for: takes the channel's descriptor and the kind, and does not return.
+Serve = Callable[[int, str], NoReturn]
+
+
+class Entry:
+    """libSandboxEntry.so, which knows how a child enters its sandbox."""
+
+    def __init__(self, plan: bytes, program: bytes) -> None:
+        """Load the library with the plan and the seccomp program."""
+        # PyDLL keeps the interpreter's lock, which the fork hooks need.
+        library = ctypes.PyDLL(LIBRARY)
+        library.ci_entry_load.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
+        library.ci_entry_fork.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.c_int]
+        result = library.ci_entry_load(plan, len(plan), program, len(program))
+        if result != 0:
+            raise OSError(-result, "ci_entry_load: " + os.strerror(-result))
+        self._fork = library.ci_entry_fork
+
+    def fork(self, init: int, channel: int, cgroups: list[int]) -> int:
+        """Return the child's pid in the parent, 0 in the child, -errno where there is none."""
+        return int(self._fork(init, channel, (ctypes.c_int * len(cgroups))(*cgroups), len(cgroups)))
+
+
+def read_all(descriptor: int) -> bytes:
+    """Read all of a memfd. Its offset is shared with the launcher's and with other zygotes'."""
+    size = os.fstat(descriptor).st_size
+    content = os.pread(descriptor, size, 0)
+    if len(content) != size:
+        raise OSError(f"descriptor {descriptor} has {len(content)} of {size} bytes")
+    return content
+
+
+def drop_groups() -> None:
+    """Leave all supplementary groups; a rootless launcher with a single id may not."""
+    with open("/proc/self/setgroups", encoding="ascii") as file:
+        if file.read().strip() == "allow":
+            os.setgroups([])
+
+
+def open_child_signals() -> int:
+    """Make a descriptor that is readable when a child ended."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    libc = ctypes.CDLL(None, use_errno=True)
+    mask = ctypes.c_uint64(1 << (signal.SIGCHLD - 1))
+    # The C library's sigset_t is larger; the kernel's is these 64 bits, and no signal above them exists.
+    buffer = ctypes.create_string_buffer(bytes(mask), 128)
+    descriptor = int(libc.signalfd(-1, buffer, SFD_CLOEXEC | SFD_NONBLOCK))
+    if descriptor < 0:
+        raise OSError(ctypes.get_errno(), "signalfd")
+    return descriptor
+
+
+def forget_font_files() -> None:
+    """Close matplotlib's cached font files: in a child its fork hook would close whatever has their numbers by then."""
+    manager = sys.modules.get("matplotlib.font_manager")
+    cached = getattr(manager, "_get_font", None)
+    if cached is not None and hasattr(cached, "cache_clear"):
+        cached.cache_clear()
+
+
+def collapse_heap() -> None:
+    """Back the heap with huge pages, so that a fork copies fewer page tables. What cannot be is left alone."""
+    libc = ctypes.CDLL(None)
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    with open("/proc/self/maps", encoding="ascii", errors="replace") as file:
+        lines = file.read().splitlines()
+    for line in lines:
+        fields = line.split()
+        if "w" not in fields[1] or (len(fields) > 5 and fields[5] != "[heap]"):
+            continue
+        first, last = (int(part, 16) for part in fields[0].split("-"))
+        first, last = -(-first // HUGE_PAGE) * HUGE_PAGE, last // HUGE_PAGE * HUGE_PAGE
+        if first >= last:
+            continue
+        libc.madvise(first, last - first, MADV_HUGEPAGE)
+        for page in range(first, last, HUGE_PAGE):
+            libc.madvise(page, HUGE_PAGE, MADV_COLLAPSE)
+
+
+def settle_memory() -> None:
+    """Make the heap worth sharing: no garbage, nothing a child's collector would touch, and huge pages."""
+    gc.collect()
+    gc.freeze()
+    # A child turns it on again; here nothing makes cycles.
+    gc.disable()
+    collapse_heap()
+
+
+def open_descriptors() -> dict[int, str]:
+    """Return what every open descriptor is."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[int(name)] = os.readlink("/proc/self/fd/" + name)
+        except FileNotFoundError:
+            # The one that listed the directory.
+            continue
+    return found
+
+
+def assert_ready_to_fork(signals: int) -> None:
+    """Raise unless this process has one thread and exactly the descriptors it needs."""
+    threads = os.listdir("/proc/self/task")
+    if len(threads) != 1:
+        raise RuntimeError(f"{len(threads)} threads: a fork would copy only one of them")
+    known = {0, 1, 2, CONTROL, signals}
+    others = {number: name for number, name in open_descriptors().items() if number not in known}
+    # The one libSandboxEntry.so needs to come back from a sandbox.
+    if len(others) != 1 or not all(name.startswith("pid:[") for name in others.values()):
+        raise RuntimeError(f"unexpected descriptors: {others}")
+
+
+class Zygote:
+    """Answers the launcher until it is gone."""
+
+    def __init__(self, control: socket.socket, signals: int, entry: Entry, serve: Serve, kind: str) -> None:
+        """Take over the socket and the descriptor of child signals; `serve` is what a child is for."""
+        self._control = control
+        self._signals = signals
+        self._entry = entry
+        self._serve = serve
+        self._kind = kind
+        # Sandbox ids by pid of the main process.
+        self._running: dict[int, int] = {}
+
+    def run(self) -> None:
+        """Serve until the launcher closes its end."""
+        poller = select.poll()
+        poller.register(self._control, select.POLLIN)
+        poller.register(self._signals, select.POLLIN)
+        self._tell(READY, 0, 0)
+        while True:
+            for descriptor, _ in poller.poll():
+                if descriptor == self._signals:
+                    self._report_ended()
+                elif not self._answer():
+                    return
+
+    def _answer(self) -> bool:
+        """Carry out one request. False at the end of the conversation."""
+        message, ancillary, _, _ = self._control.recvmsg(REQUEST.size, ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
+        if not message:
+            return False
+        descriptors = array.array("i")
+        for _, _, data in ancillary:
+            descriptors.frombytes(data)
+        (sandbox,) = REQUEST.unpack(message)
+        init, channel, *cgroups = descriptors
+        child = self._entry.fork(init, channel, cgroups)
+        if child == 0:
+            self._become_main_process()
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if child < 0:
+            self._tell(FAILED, sandbox, -child)
+        else:
+            self._report_started(sandbox, child)
+        return True
+
+    def _become_main_process(self) -> NoReturn:
+        """Be a child, which is confined: nothing of the zygote's may go on in it, whatever happens."""
+        try:
+            # Closed already, and its number may be somebody else's soon.
+            self._control.detach()
+            gc.enable()
+            self._serve(CHANNEL, self._kind)
+        finally:
+            os._exit(NOT_SERVED)
+
+    def _report_started(self, sandbox: int, child: int) -> None:
+        self._running[child] = sandbox
+        pidfd = os.pidfd_open(child)
+        try:
+            socket.send_fds(self._control, [EVENT.pack(STARTED, sandbox, child)], [pidfd])
+        finally:
+            os.close(pidfd)
+
+    def _report_ended(self) -> None:
+        os.read(self._signals, 128)
+        while True:
+            try:
+                child, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if child == 0:
+                return
+            sandbox = self._running.pop(child, None)
+            if sandbox is not None:
+                self._tell(EXITED, sandbox, status)
+
+    def _tell(self, kind: int, sandbox: int, value: int) -> None:
+        self._control.send(EVENT.pack(kind, sandbox, value))
+
+
+def main() -> None:
+    """Get warm and serve."""
+    kind, imports = sys.argv[1], [name for name in sys.argv[2].split(",") if name]
+    plan, program = read_all(PLAN), read_all(FILTER)
+    os.close(PLAN)
+    os.close(FILTER)
+    drop_groups()
+
+    import child
+    import warm
+
+    warm.prepare(kind, imports)
+    forget_font_files()
+    entry = Entry(plan, program)
+    control = socket.socket(fileno=CONTROL)
+    signals = open_child_signals()
+    settle_memory()
+    assert_ready_to_fork(signals)
+    try:
+        Zygote(control, signals, entry, child.serve, kind).run()
+    except (BrokenPipeError, ConnectionResetError):
+        # The launcher ended, and everything with it.
+        pass
+
+
+if __name__ == "__main__":
+    main()
