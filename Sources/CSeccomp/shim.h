@@ -1,0 +1,3 @@
+/// libseccomp, as it is.
+#pragma once
+#include <seccomp.h>

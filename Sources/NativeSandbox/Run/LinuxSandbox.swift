@@ -1,0 +1,131 @@
+import Execution
+import Glibc
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A sandbox made of namespaces, control groups, Landlock and seccomp on this machine.
+final class LinuxSandbox: Sandbox {
+    let id: SandboxID
+    let kind: SandboxKind
+    private let delivery: LauncherClient.Delivery
+    private let statistics: SandboxStatistics
+    private let workspace: Workspace
+    private let launcher: LauncherClient
+    private let threads: NIOThreadPool
+    private let state = Mutex(State())
+
+    private struct State: Sendable {
+        var staged: [String: Workspace.Staged] = [:]
+        var hasRun = false
+        /// Whether nothing but the program lay in the workspace when all its processes had ended.
+        var isEmpty = false
+    }
+
+    init(_ delivery: LauncherClient.Delivery, kind: SandboxKind, launcher: LauncherClient, threads: NIOThreadPool) {
+        self.id = SandboxID(delivery.record.id)
+        self.kind = kind
+        self.delivery = delivery
+        self.launcher = launcher
+        self.threads = threads
+        self.statistics = SandboxStatistics(launcher.plan.statistics, delivery.handover.statistics)
+        self.workspace = Workspace(root: delivery.handover.workspace)
+    }
+
+    var isAlive: Bool {
+        let current = delivery.record.current
+        return current.exit == nil && current.lost == nil && !current.isGone && !state.withLock { $0.hasRun }
+    }
+
+    func stage(_ files: [StagedFile]) async throws {
+        if files.isEmpty { return }
+        let staged = try await threads.runIfActive { try self.workspace.stage(files) }
+        state.withLock { $0.staged.merge(staged) { $1 } }
+    }
+
+    func run(
+        _ script: Script,
+        limits: ExecutionLimits,
+        output: @escaping @Sendable (OutputStream, ByteBuffer) -> Void
+    ) async throws -> Outcome {
+        let isFirst = state.withLock { state in
+            defer { state.hasRun = true }
+            return !state.hasRun
+        }
+        precondition(isFirst, "a sandbox runs one program in its life")
+        let control: RunControl
+        do { control = try RunControl() } catch { throw SandboxError.setup(error.description) }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                threads.submit { state in
+                    guard state == .active else {
+                        return continuation.resume(throwing: SandboxError.lost("the server is stopping"))
+                    }
+                    continuation.resume(with: Result { try self.drive(script, limits, control, output) })
+                }
+            }
+        } onCancel: {
+            control.cancel()
+        }
+    }
+
+    /// Blocks.
+    private func drive(
+        _ script: Script,
+        _ limits: ExecutionLimits,
+        _ control: RunControl,
+        _ output: @escaping (OutputStream, ByteBuffer) -> Void
+    ) throws -> Outcome {
+        let code = ByteBuffer(string: script.code)
+        try workspace.write(code.readableBytesView, to: .entrypoint)
+        let number = id.rawValue
+        let context = ExecutionDriver.Context(
+            record: delivery.record,
+            channel: delivery.handover.channel,
+            statistics: statistics,
+            control: control,
+            kill: { self.launcher.requestDestroy(number) }
+        )
+        do {
+            var driver = try ExecutionDriver(context, script, limits, pass: output)
+            let end = try driver.run()
+            // Nothing may change files while they are looked at.
+            if end.hasSurvivors { killAll(control) }
+            let isEmpty = workspace.holdsOnlyTheProgram
+            state.withLock { $0.isEmpty = isEmpty }
+            return end.outcome
+        } catch ExecutionDriver.Failure.cancelled {
+            throw CancellationError()
+        } catch ExecutionDriver.Failure.lost(let reason) {
+            throw SandboxError.lost(reason)
+        } catch let error as SystemError {
+            throw SandboxError.setup(error.description)
+        }
+    }
+
+    /// Kills every process and waits for their end, ten seconds at most.
+    private func killAll(_ control: RunControl) {
+        launcher.requestDestroy(id.rawValue)
+        let deadline = ContinuousClock.now + .seconds(10)
+        while true {
+            let current = delivery.record.current
+            if current.isGone || current.lost != nil || ContinuousClock.now >= deadline { return }
+            var entry = pollfd(fd: control.wakeUp.raw, events: Int16(POLLIN), revents: 0)
+            if poll(&entry, 1, Milliseconds.until(deadline)) > 0 { control.wakeUp.clear() }
+        }
+    }
+
+    func producedFiles(limits: ProducedFileLimits) async throws -> ProducedFiles {
+        let (staged, isEmpty) = state.withLock { ($0.staged, $0.isEmpty) }
+        if isEmpty { return ProducedFiles(files: [], omitted: 0) }
+        return try await threads.runIfActive { self.workspace.produced(since: staged, limits: limits) }
+    }
+
+    func read(_ path: WorkspacePath, limit: Int) async throws -> AsyncThrowingStream<ByteBuffer, any Error> {
+        try await workspace.read(path, limit: limit, on: threads)
+    }
+
+    func destroy() async {
+        await launcher.destroy(id.rawValue)
+    }
+}
