@@ -1,0 +1,29 @@
+/// What the HTTP side of the server needs to know. Sizes in bytes.
+package struct HTTPAPIConfiguration: Sendable {
+    /// The address to listen on: a name or an IP address.
+    package var host: String
+    /// 0 lets the system choose; see ``HTTPServer``.
+    package var port: Int
+    /// Semantic version of the server; clients expect at least 0.4.4.
+    package var version: String
+    /// Most bytes of a JSON body.
+    package var maxBodyBytes = 20_000_000
+    /// Most bytes of an uploaded file.
+    package var maxFileBytes = 100_000_000
+    /// Connections open at once; more wait until one ends.
+    package var maxConnections = 4096
+    /// Names under which the server may be addressed, besides those of the loopback interface; `*` allows every name.
+    ///
+    /// Checked when the server listens on the loopback interface, and wherever the list is not empty.
+    package var allowedHosts: [String] = []
+    /// The longest time-out a request may ask for.
+    package var maxTimeoutMilliseconds = 60_000
+    /// Shown by /health.
+    package var backendName = "native"
+
+    package init(host: String, port: Int, version: String) {
+        self.host = host
+        self.port = port
+        self.version = version
+    }
+}

@@ -1,0 +1,103 @@
+package import Execution
+import Hummingbird
+import HummingbirdCore
+package import Logging
+import NIOCore
+import ServiceLifecycle
+
+/// The HTTP face of the server.
+package struct HTTPServer: Sendable {
+    private let configuration: HTTPAPIConfiguration
+    private let responder: APIResponder
+    let routes: [Route]
+    private let logger: Logger
+    private let onListening: @Sendable (_ port: Int) async -> Void
+    /// Tests make them short.
+    var connectionLimits = ConnectionChannel.Limits()
+
+    /// A server that is not listening yet. `onListening` is called once with the port it listens on, before the first request is answered.
+    package init(
+        configuration: HTTPAPIConfiguration,
+        service: ExecutionService,
+        files: FileStore,
+        metrics: ExecutionMetrics,
+        logger: Logger,
+        onListening: @escaping @Sendable (_ port: Int) async -> Void
+    ) {
+        let requests = RequestMetrics()
+        self.init(
+            configuration: configuration,
+            routes: OneShotRoutes.routes(configuration: configuration, service: service, files: files)
+                + OperationsRoutes.routes(
+                    configuration: configuration,
+                    service: service,
+                    executions: metrics,
+                    requests: requests
+                ),
+            requests: requests,
+            logger: logger,
+            onListening: onListening
+        )
+    }
+
+    /// A server of any routes.
+    init(
+        configuration: HTTPAPIConfiguration,
+        routes: [Route],
+        requests: RequestMetrics,
+        logger: Logger,
+        onListening: @escaping @Sendable (_ port: Int) async -> Void
+    ) {
+        self.configuration = configuration
+        self.routes = routes
+        self.responder = APIResponder(
+            router: Router(routes),
+            hosts: HostPolicy(bindHost: configuration.host, allowedHosts: configuration.allowedHosts),
+            metrics: requests,
+            // A full body is held up to three times while it is parsed.
+            bodies: BodyBudget(bytes: max(8 * configuration.maxBodyBytes, 64_000_000))
+        )
+        self.logger = logger
+        self.onListening = onListening
+    }
+
+    /// Listens and serves until the task is cancelled; then refuses new connections, lets running requests end, and returns.
+    ///
+    /// Requests that outlast the longest execution by ten seconds are cut off.
+    /// - Throws: when the address cannot be listened on.
+    package func run() async throws {
+        var group = ServiceGroupConfiguration(services: [application], logger: quietLogger)
+        group.maximumGracefulShutdownDuration = .milliseconds(configuration.maxTimeoutMilliseconds) + .seconds(10)
+        let services = ServiceGroup(configuration: group)
+        // Not a child task: being cancelled, we do not want running requests cancelled with us. It is awaited below and ended by the shutdown.
+        let serving = Task { try await services.run() }
+        try await withTaskCancellationHandler {
+            try await serving.value
+        } onCancel: {
+            // Nobody needs to wait for this: it only passes the word, and `serving` ends by it.
+            Task { await services.triggerGracefulShutdown() }
+        }
+    }
+
+    private var application: some Service {
+        let (limits, onListening, port) = (connectionLimits, onListening, configuration.port)
+        return Application(
+            responder: responder,
+            server: HTTPServerBuilder { ConnectionChannel(responder: $0, limits: limits) },
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.host, port: configuration.port),
+                backlog: 1024,
+                availableConnectionsDelegate: .maximum(configuration.maxConnections, logger: quietLogger)
+            ),
+            onServerRunning: { channel in await onListening(channel.localAddress?.port ?? port) },
+            logger: logger
+        )
+    }
+
+    /// For what the libraries tell about their own life.
+    private var quietLogger: Logger {
+        var logger = logger
+        logger.logLevel = max(logger.logLevel, .warning)
+        return logger
+    }
+}
