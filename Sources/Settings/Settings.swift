@@ -1,0 +1,82 @@
+/// Everything an operator can set, with its default; see docs/CONFIGURATION.md.
+///
+/// Megabytes are 1,048,576 bytes. ``SettingsReader`` fills it from flags and environment and guarantees the ranges of ``Setting/all``.
+package struct Settings: Sendable, Equatable {
+    // Server
+    package var host = "127.0.0.1"
+    /// 0 lets the kernel choose.
+    package var port = 8000
+    /// Names under which clients may address the server; empty leaves the choice to the API.
+    package var allowedHosts: [String] = []
+    package var maxRequestMB = 20
+    package var maxConnections = 4096
+    package var logLevel = LogLevel.info
+    package var logFormat = LogFormat.plain
+    /// `name`, `name:group` or `uid:gid`; nil lets the server choose, see docs/CONFIGURATION.md.
+    package var runAsUser: String?
+
+    // Executions
+    package var maxTimeoutMilliseconds = 60_000
+    package var cpuTimeLimitSeconds = 5
+    package var memoryLimitMB = 256
+    package var maxOutputBytes = 1_000_000
+    package var maxConcurrentExecutions = 16
+    package var queueTimeoutSeconds = 30
+    package var queueRetryAfterSeconds = 2
+    package var capacityRetryAfterSeconds = 10
+
+    // Files
+    /// nil lets the server choose by who runs it.
+    package var fileStorageDirectory: String?
+    /// 0 keeps files for ever.
+    package var fileTimeToLiveSeconds = 3600
+    package var maxFileSizeMB = 100
+    package var maxProducedFiles = 256
+
+    // Sandboxes
+    package var backend = Backend.native
+    /// nil lets the server look for one.
+    package var pythonEnvironment: String?
+    package var warmImports = ["numpy", "pandas", "matplotlib.pyplot"]
+    package var poolSizeBare = 8
+    package var poolSizeFull = 8
+    package var workspaceSizeMB = 256
+    package var workspaceMaxFiles = 16_384
+    package var temporarySizeMB = 64
+    package var sharedMemorySizeMB = 64
+    package var maxProcesses = 64
+    package var maxOpenFiles = 1024
+    package var sandboxUIDBase = 100_000
+    package var allowWithoutCgroups = false
+    package var allowWithoutLandlock = false
+
+    package init() {}
+
+    /// What makes sandboxes.
+    package enum Backend: String, Sendable, CaseIterable {
+        case native
+        case docker
+        case kubernetes
+    }
+
+    /// The least severe line that is logged; ordered by severity.
+    package enum LogLevel: String, Sendable, CaseIterable, Comparable {
+        case trace
+        case debug
+        case info
+        case notice
+        case warning
+        case error
+        case critical
+
+        package static func < (left: LogLevel, right: LogLevel) -> Bool {
+            (allCases.firstIndex(of: left) ?? 0) < (allCases.firstIndex(of: right) ?? 0)
+        }
+    }
+
+    /// How a line of the log looks.
+    package enum LogFormat: String, Sendable, CaseIterable {
+        case plain
+        case json
+    }
+}

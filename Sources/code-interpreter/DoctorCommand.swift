@@ -1,0 +1,105 @@
+import ArgumentParser
+import Execution
+import Foundation
+import Glibc
+import NativeSandbox
+import Settings
+
+struct DoctorCommand: SettingsCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Says what this host can enforce, what is missing, and what to do about it.",
+        discussion: "Ends with status 1 when the server could not start. Every setting of 'serve' is a flag here too."
+    )
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @Argument(parsing: .allUnrecognized, help: .hidden)
+    var unknownArguments: [String] = []
+
+    func start(_ reading: SettingsReader.Reading) throws -> Work {
+        let diagnosis = try Diagnosis.make(reading, environment: Environment.variables)
+        print(json ? try diagnosis.json() : diagnosis.text)
+        let status = diagnosis.canStart ? ExitStatus.success : ExitStatus.failure
+        return { status }
+    }
+}
+
+/// What is known about this host.
+struct Diagnosis: Encodable {
+    var version: String
+    var canStart: Bool
+    /// The directory whose interpreter and packages programs get.
+    var pythonEnvironment: String
+    var walls: [Wall]
+    var findings: [Problem]
+    var reducedModes: [String]
+
+    struct Wall: Encodable {
+        var name: String
+        var isStanding: Bool
+        var detail: String
+    }
+
+    struct Problem: Encodable {
+        /// `error` when the server cannot start with it.
+        var severity: String
+        var subject: String
+        var what: String
+        /// What to do about it; nil where nothing can be done.
+        var cure: String?
+    }
+
+    static func make(_ reading: SettingsReader.Reading, environment: [String: String]) throws -> Diagnosis {
+        let settings = reading.settings
+        let identity = try ServerIdentity.resolve(settings)
+        let report = HostReport.inspect(NativeSettings(settings, identity: identity))
+        let doubts = reading.warnings.map { Problem(severity: "warning", subject: "settings", what: $0, cure: nil) }
+        let findings = report.findings.map {
+            Problem(severity: "\($0.severity)", subject: $0.subject, what: $0.what, cure: $0.cure)
+        }
+        let all = findings + doubts + fontProblems()
+        return Diagnosis(
+            version: programVersion,
+            canStart: !all.contains { $0.severity == "error" },
+            pythonEnvironment: PythonEnvironment.path(settings),
+            walls: report.walls.map { Wall(name: $0.name, isStanding: $0.isStanding, detail: $0.detail) },
+            findings: all,
+            reducedModes: report.reducedModes
+        )
+    }
+
+    private static func fontProblems() -> [Problem] {
+        let folders = ["/usr/share/fonts/opentype/noto", "/usr/share/fonts/truetype/noto", "/usr/share/fonts/noto-cjk"]
+        if folders.contains(where: exists) { return [] }
+        return [
+            Problem(
+                severity: "note",
+                subject: "fonts",
+                what: "charts cannot show Chinese, Japanese or Korean",
+                cure: "apt-get install fonts-noto-cjk"
+            )
+        ]
+    }
+
+    /// For programs; keys in a fixed order.
+    func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+
+    /// For people.
+    var text: String {
+        var lines = ["code-interpreter \(version)", "Python environment: \(pythonEnvironment)", "", "Walls:"]
+        lines += walls.map { "  [\($0.isStanding ? "stands" : "MISSING")] \($0.name): \($0.detail)" }
+        if !reducedModes.isEmpty { lines.append("Reduced modes: \(reducedModes.joined(separator: ", "))") }
+        if !findings.isEmpty { lines += ["", "Findings:"] }
+        for finding in findings {
+            lines.append("  \(finding.severity): \(finding.subject): \(finding.what)")
+            if let cure = finding.cure { lines.append("      cure: \(cure)") }
+        }
+        return (lines + ["", canStart ? "The server can start." : "The server cannot start."]).joined(separator: "\n")
+    }
+}

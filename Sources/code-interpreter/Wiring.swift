@@ -1,0 +1,77 @@
+import Execution
+import HTTPAPI
+import NativeSandbox
+import Settings
+
+/// Bytes in what settings call a megabyte.
+private let bytesPerMegabyte = 1 << 20
+
+// What each part is told of the settings.
+extension NativeSettings {
+    /// `identity` is whom the server is when sandboxes are made.
+    init(_ settings: Settings, identity: ServerIdentity) {
+        self.init(pythonEnvironment: PythonEnvironment.path(settings), serverUID: identity.uid, serverGID: identity.gid)
+        memoryLimitMB = settings.memoryLimitMB
+        maxProcesses = settings.maxProcesses
+        maxOpenFiles = settings.maxOpenFiles
+        workspaceSizeMB = settings.workspaceSizeMB
+        workspaceInodes = settings.workspaceMaxFiles
+        temporarySizeMB = settings.temporarySizeMB
+        sharedMemorySizeMB = settings.sharedMemorySizeMB
+        cpuTimeLimitSeconds = settings.cpuTimeLimitSeconds
+        warmImports = settings.warmImports
+        sandboxUIDBase = settings.sandboxUIDBase
+        sandboxSlots = Settings.sandboxSlots
+        allowWithoutCgroups = settings.allowWithoutCgroups
+        allowWithoutLandlock = settings.allowWithoutLandlock
+    }
+}
+
+extension ExecutionService.Configuration {
+    init(_ settings: Settings) {
+        self.init()
+        maxConcurrentExecutions = settings.maxConcurrentExecutions
+        queueTimeout = .seconds(settings.queueTimeoutSeconds)
+        queueRetryAfter = .seconds(settings.queueRetryAfterSeconds)
+        capacityRetryAfter = .seconds(settings.capacityRetryAfterSeconds)
+        maxTimeout = .milliseconds(settings.maxTimeoutMilliseconds)
+        cpuTime = .seconds(settings.cpuTimeLimitSeconds)
+        outputBytes = settings.maxOutputBytes
+        // A program may print a good deal more than is kept before it is stopped for it.
+        floodBytes = max(floodBytes, 8 * settings.maxOutputBytes)
+        producedFiles = ProducedFileLimits(settings)
+        poolSizes = [.bare: settings.poolSizeBare, .full: settings.poolSizeFull]
+    }
+}
+
+extension ProducedFileLimits {
+    init(_ settings: Settings) {
+        self.init(
+            count: settings.maxProducedFiles,
+            bytesPerFile: settings.maxFileSizeMB * bytesPerMegabyte,
+            totalBytes: max(settings.workspaceSizeMB, settings.maxFileSizeMB) * bytesPerMegabyte
+        )
+    }
+}
+
+extension FileStore.Configuration {
+    init(_ settings: Settings, directory: String) {
+        self.init(
+            directory: directory,
+            maxFileBytes: settings.maxFileSizeMB * bytesPerMegabyte,
+            timeToLive: settings.fileTimeToLiveSeconds == 0 ? nil : .seconds(settings.fileTimeToLiveSeconds)
+        )
+    }
+}
+
+extension HTTPAPIConfiguration {
+    init(_ settings: Settings) {
+        self.init(host: settings.host, port: settings.port, version: programVersion)
+        maxBodyBytes = settings.maxRequestMB * bytesPerMegabyte
+        maxFileBytes = settings.maxFileSizeMB * bytesPerMegabyte
+        maxConnections = settings.maxConnections
+        allowedHosts = settings.allowedHosts
+        maxTimeoutMilliseconds = settings.maxTimeoutMilliseconds
+        backendName = settings.backend.rawValue
+    }
+}
