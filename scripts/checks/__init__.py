@@ -1,0 +1,1 @@
+"""The checks of `make check`, one subject a file."""

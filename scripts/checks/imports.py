@@ -1,0 +1,66 @@
+"""The direction of dependencies: code-interpreter → {HTTPAPI, NativeSandbox} → Execution."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from checks.sources import texts
+
+OWN = {
+    "Execution",
+    "HTTPAPI",
+    "NativeSandbox",
+    "Settings",
+    "CLinux",
+    "LauncherProtocol",
+    "RuntimeFiles",
+    "CSeccomp",
+    "SandboxEntry",
+}
+
+# What a module may import of our own.
+ALLOWED = {
+    "Execution": set(),
+    "Settings": set(),
+    "HTTPAPI": {"Execution"},
+    "NativeSandbox": {"Execution", "CLinux", "LauncherProtocol", "RuntimeFiles", "CSeccomp"},
+    "code-interpreter": {"Execution", "HTTPAPI", "NativeSandbox", "Settings", "CLinux"},
+}
+
+HTTP = {"Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOHTTP1"}
+KERNEL = {"Glibc", "CLinux", "CSeccomp"}
+FOUNDATION = {"Foundation", "FoundationEssentials"}
+
+# What it may not import of others.
+FORBIDDEN = {
+    "Execution": HTTP | KERNEL,
+    "Settings": HTTP | KERNEL | FOUNDATION,
+    "HTTPAPI": KERNEL,
+    "NativeSandbox": HTTP | FOUNDATION,
+    "code-interpreter": {"Hummingbird", "HummingbirdCore"},
+}
+
+IMPORT = re.compile(
+    r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:package|public|internal|private|fileprivate)\s+)?import\s+(?:\w+\s+)?(\w+)",
+    re.M,
+)
+
+
+def wrong_direction(root: Path) -> list[str]:
+    """Every import that goes against the direction."""
+    problems = []
+    for path, text in texts(root, ".swift", below="Sources/"):
+        problems += in_text(path, text)
+    return problems
+
+
+def in_text(path: str, text: str) -> list[str]:
+    """As `wrong_direction`, for one file."""
+    module = path.split("/")[1]
+    problems = []
+    for match in IMPORT.finditer(text):
+        name = match.group(1)
+        if (name in OWN and name not in ALLOWED.get(module, set())) or name in FORBIDDEN.get(module, set()):
+            problems.append(f"{path}: {module} may not import {name}")
+    return problems

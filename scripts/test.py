@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Runs every test, Python and Swift, and says at the end how many there were: `make test`.
+
+Arguments go to `swift test`, such as `--filter BehaviorTests`. With CI=true a skipped security test is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SUMMARY = ROOT / ".build/test-summary.txt"
+XUNIT = ROOT / ".build/test-results.xml"
+PYTHON_SUITES = [("Runtime", "Runtime/tests"), ("scripts", "scripts")]
+
+
+@dataclass
+class Result:
+    """What one run of tests came to."""
+
+    name: str
+    passed: int = 0
+    failed: int = 0
+    skipped: list[str] = field(default_factory=list)
+    seconds: float = 0
+    # Why it counts as failed although no test did.
+    trouble: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        return self.failed == 0 and not self.trouble
+
+    def line(self) -> str:
+        counts = f"{self.passed} passed, {self.failed} failed, {len(self.skipped)} skipped"
+        return f"{self.name}: {counts} in {self.seconds:.0f} s{'; ' + self.trouble if self.trouble else ''}"
+
+
+def python_tests(folder: str, tests: str) -> Result:
+    """Runs the unit tests of one folder with the interpreter that sandboxes get."""
+    began = time.monotonic()
+    command = [str(ROOT / ".venv/bin/python3"), "-m", "unittest", "discover", "--start-directory", str(ROOT / tests)]
+    done = subprocess.run(command, cwd=ROOT / folder, stderr=subprocess.PIPE, text=True, check=False)
+    sys.stderr.write(done.stderr)
+    result = Result(f"Python tests of {folder}", seconds=time.monotonic() - began)
+    total = re.search(r"^Ran (\d+) tests?", done.stderr, re.M)
+    bad = sum(int(count) for count in re.findall(r"(?:failures|errors)=(\d+)", done.stderr))
+    skipped = re.search(r"skipped=(\d+)", done.stderr)
+    result.skipped = ["python test"] * (int(skipped.group(1)) if skipped else 0)
+    result.failed = bad
+    result.passed = (int(total.group(1)) if total else 0) - bad - len(result.skipped)
+    if done.returncode != 0 and bad == 0:
+        result.trouble = f"the tests ended with status {done.returncode}"
+    if not total or int(total.group(1)) == 0:
+        result.trouble = "no test was found"
+    return result
+
+
+def swift_tests(arguments: list[str]) -> Result:
+    """Runs the Swift tests, which were built before."""
+    began = time.monotonic()
+    result = Result("Swift tests")
+    XUNIT.unlink(missing_ok=True)
+    command = ["swift", "test", "--skip-build", "--disable-xctest", "--xunit-output", str(XUNIT), *arguments]
+    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if XUNIT.exists():
+        read_results(XUNIT, result)
+    if status != 0 and result.failed == 0:
+        result.trouble = f"swift test ended with status {status}"
+    elif result.passed == 0:
+        result.trouble = "no test ran"
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def read_results(path: Path, result: Result) -> None:
+    """Counts what the test run wrote about itself."""
+    for case in ET.parse(path).getroot().iter("testcase"):
+        if case.find("failure") is not None:
+            result.failed += 1
+        elif (skipped := case.find("skipped")) is not None:
+            result.skipped.append(f"{case.get('classname')}/{case.get('name')}: {skipped.text}")
+        else:
+            result.passed += 1
+
+
+def skipped_security_tests(results: list[Result]) -> list[str]:
+    """What may not be skipped where everything has to be shown."""
+    return [name for result in results for name in result.skipped if name.startswith("SecurityTests")]
+
+
+def main() -> int:
+    # First of all: the Python tests start the launcher.
+    if subprocess.run(["swift", "build", "--build-tests"], cwd=ROOT, check=False).returncode != 0:
+        print("the build failed")
+        return 1
+    results = [python_tests(folder, tests) for folder, tests in PYTHON_SUITES]
+    results.append(swift_tests(sys.argv[1:]))
+    lines = [result.line() for result in results]
+    good = all(result.is_good for result in results)
+    lines += [f"  skipped: {name}" for result in results for name in result.skipped]
+    forbidden = skipped_security_tests(results)
+    if forbidden and os.environ.get("CI") == "true":
+        good = False
+        lines.append(f"{len(forbidden)} security tests were skipped: not allowed when CI=true")
+    lines.append(f"Tests: {sum(r.passed for r in results)} passed, {'all good' if good else 'NOT good'}")
+    SUMMARY.parent.mkdir(exist_ok=True)
+    SUMMARY.write_text("\n".join(lines) + "\n")
+    print("\n" + "\n".join(lines))
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
