@@ -64,11 +64,23 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // JSON as clients and guests write it: knows nobody.
+        .target(
+            name: "JSON",
+            dependencies: [.product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: swiftSettings
+        ),
+        // What the processes inside sandboxes and the server say to each other; every backend carries it.
+        .target(
+            name: "GuestProtocol",
+            dependencies: ["Execution", "JSON", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: swiftSettings
+        ),
         // The wire formats: knows no backend.
         .target(
             name: "HTTPAPI",
             dependencies: [
-                "Execution",
+                "Execution", "JSON",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -83,7 +95,7 @@ let package = Package(
         .target(
             name: "NativeSandbox",
             dependencies: [
-                "Execution", "CLinux", "LauncherProtocol", "RuntimeFiles", "CSeccomp",
+                "Execution", "GuestProtocol", "JSON", "CLinux", "LauncherProtocol", "RuntimeFiles", "CSeccomp",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -122,7 +134,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "CLinux",
+                "CLinux", "Execution",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -136,11 +148,25 @@ let package = Package(
             dependencies: ["Settings", "code-interpreter"],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "ExecutionTests", dependencies: ["Execution"], swiftSettings: swiftSettings),
-        .testTarget(name: "HTTPAPITests", dependencies: ["HTTPAPI", "Execution"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ExecutionTests",
+            dependencies: ["Execution", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "GuestProtocolTests",
+            dependencies: ["GuestProtocol", "Execution", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "HTTPAPITests",
+            dependencies: ["HTTPAPI", "Execution", "JSON", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "NativeSandboxTests",
-            dependencies: ["NativeSandbox", "Execution", "TestSupport"],
+            dependencies: ["NativeSandbox", "Execution", "GuestProtocol", "TestSupport"],
             swiftSettings: swiftSettings
         ),
         .testTarget(

@@ -44,13 +44,14 @@ Serve = Callable[[int, str], NoReturn]
 class Entry:
     """libSandboxEntry.so, which knows how a child enters its sandbox."""
 
-    def __init__(self, plan: bytes, program: bytes) -> None:
-        """Load the library with the plan and the seccomp program."""
+    def __init__(self, plan: bytes, program: bytes, kind: str) -> None:
+        """Load the library with the plan and the seccomp program, for children of the zygote `kind`."""
         # PyDLL keeps the interpreter's lock, which the fork hooks need.
         library = ctypes.PyDLL(LIBRARY)
-        library.ci_entry_load.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
+        texts = [ctypes.c_char_p, ctypes.c_size_t] * 2 + [ctypes.c_char_p]
+        library.ci_entry_load.argtypes = texts
         library.ci_entry_fork.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.c_int]
-        result = library.ci_entry_load(plan, len(plan), program, len(program))
+        result = library.ci_entry_load(plan, len(plan), program, len(program), kind.encode())
         if result != 0:
             raise OSError(-result, "ci_entry_load: " + os.strerror(-result))
         self._fork = library.ci_entry_fork
@@ -244,7 +245,7 @@ def main() -> None:
 
     warm.prepare(kind, imports)
     forget_font_files()
-    entry = Entry(plan, program)
+    entry = Entry(plan, program, kind)
     control = socket.socket(fileno=CONTROL)
     signals = open_child_signals()
     settle_memory()

@@ -1,9 +1,10 @@
 package import NIOCore
 
-/// An isolated machine-like place that belongs to one tenant and is used for one execution.
+/// An isolated machine-like place that belongs to one tenant.
 ///
-/// A sandbox moves through ready → running → ended → destroyed. Whoever takes one from the pool owns it and must end with ``destroy()``,
-/// whatever happened in between; destroying is not cancellable and may be repeated.
+/// One of kind `bare` or `full` is used for one execution: ready → running → ended → destroyed. One of kind `notebook` holds contexts, and stands until
+/// it is destroyed. Whoever takes one from the pool owns it and must end with ``destroy()``, whatever happened in between; destroying is not
+/// cancellable and may be repeated.
 package protocol Sandbox: AnyObject, Sendable {
     /// Unique in this server's life.
     var id: SandboxID { get }
@@ -11,7 +12,8 @@ package protocol Sandbox: AnyObject, Sendable {
     /// Which zygote its interpreter was forked from.
     var kind: SandboxKind { get }
 
-    /// Whether its interpreter still waits for work. A sandbox that died in the pool is destroyed and replaced.
+    /// Whether it can be used: the interpreter of one for an execution still waits for work, one for contexts still stands. A sandbox that died in the
+    /// pool is destroyed and replaced.
     var isAlive: Bool { get }
 
     /// Whether ``run(_:limits:output:)`` may have handed the program over. While this is false, a sandbox that is lost took nothing with it, and the
@@ -49,6 +51,15 @@ package protocol Sandbox: AnyObject, Sendable {
 
     /// Kills every process inside and removes everything the sandbox had. Returns when nothing is left.
     func destroy() async
+
+    /// Starts the interpreter of another context. Only for sandboxes of kind `notebook`, which may have several.
+    ///
+    /// - Throws: ``KernelRefusal``; ``SandboxError``, ``SandboxError/lost(_:)`` when the sandbox stands no longer; `CancellationError`. Nothing of it is left then.
+    func openKernel(language: String, directory: String) async throws -> any Kernel
+
+    /// Stops every process where it stands, or lets them run again; what is asked of the sandbox afterwards finds it done. Does nothing where the host
+    /// cannot.
+    func setFrozen(_ isFrozen: Bool)
 }
 
 extension Sandbox {
@@ -88,6 +99,11 @@ package enum SandboxKind: String, Sendable, CaseIterable, Hashable {
     case bare
     /// Python with WARM_IMPORTS imported.
     case full
+    /// As `full`, and an IPython shell: for contexts.
+    case notebook
+
+    /// Those that serve one execution each.
+    package static let executions: [SandboxKind] = [.bare, .full]
 }
 
 /// Whether a backend can make sandboxes now, and what confines them.

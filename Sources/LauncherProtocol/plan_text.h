@@ -35,6 +35,16 @@ struct plan_step {
     uint64_t number[PLAN_MAX_ARGUMENTS];
 };
 
+/// Whether steps behind `scope`, the last `for` line of their section, count for sandboxes of that zygote. NULL, and a
+/// line that names nobody, is everybody.
+static inline bool plan_counts_for(const struct plan_step *scope, const char *zygote) {
+    if (scope == NULL || scope->count == 0) return true;
+    for (int i = 0; i < scope->count; i++) {
+        if (strcmp(scope->text[i], zygote) == 0) return true;
+    }
+    return false;
+}
+
 /// Where the reader stands.
 struct plan_reader {
     char *next;

@@ -56,7 +56,10 @@ package final class NativeBackend: SandboxBackend {
         do {
             let delivery = try await launcher.create(kind)
             latestFailure.withLock { $0 = nil }
-            return LinuxSandbox(delivery, kind: kind, launcher: launcher, threads: threads)
+            guard let sandbox = LinuxSandbox(delivery, kind: kind, launcher: launcher, threads: threads) else {
+                preconditionFailure("the launcher hands a workspace over with every sandbox")
+            }
+            return sandbox
         } catch LauncherRefusal.unavailable(let reason) {
             throw SandboxError.unavailable(reason, retryAfter: .seconds(2))
         } catch LauncherRefusal.setup(let reason) {

@@ -1,3 +1,5 @@
+package import Execution
+
 /// What an operator decides about native sandboxes.
 package struct NativeSettings: Sendable, Equatable {
     /// Absolute path of the virtual environment whose interpreter and packages the programs see.
@@ -23,6 +25,15 @@ package struct NativeSettings: Sendable, Equatable {
     /// The kernel's limit for each single process where no cgroup counts for all; with cgroups a second line of defence
     /// a little above.
     package var cpuTimeLimitSeconds = 5
+
+    /// Which kinds of sandboxes can be made: each has a zygote of its own.
+    package var kinds: [SandboxKind] = SandboxKind.allCases
+    /// As ``memoryLimitMB``, for a sandbox that holds contexts, all of them together.
+    package var contextMemoryLimitMB = 2048
+    /// As ``maxProcesses``, for a sandbox that holds contexts, all of them together.
+    package var contextMaxProcesses = 512
+    /// How long a cell may go on after an interrupt before its interpreter is killed.
+    package var interruptGrace: Duration = .seconds(5)
 
     /// Modules the full zygote imports before it is forked.
     package var warmImports: [String] = ["numpy", "pandas", "matplotlib.pyplot"]

@@ -3,6 +3,7 @@
 #include "steps.h"
 
 static const struct plan_verb verbs[] = {
+    {"for", "*", CI_SECTION_ENTRY, ENTRY_FOR},
     {"join-cgroups", "", CI_SECTION_ENTRY, ENTRY_JOIN_CGROUPS},
     {"namespaces", "", CI_SECTION_ENTRY, ENTRY_NAMESPACES},
     {"directory", "s", CI_SECTION_ENTRY, ENTRY_DIRECTORY},
@@ -48,8 +49,9 @@ static int read_resource_limit(struct plan_step *step) {
     return -EINVAL;
 }
 
-int entry_plan_read(struct entry_plan *plan, char *text, size_t length) {
+int entry_plan_read(struct entry_plan *plan, char *text, size_t length, const char *zygote) {
     struct plan_reader reader;
+    bool counts = true;
     int result = plan_read(&reader, text, length);
     if (result != 0) return result;
     plan->count = 0;
@@ -57,6 +59,8 @@ int entry_plan_read(struct entry_plan *plan, char *text, size_t length) {
         struct plan_step step = {};
         result = plan_next(&reader, verbs, sizeof verbs / sizeof verbs[0], &step);
         if (result <= 0) return result;
+        if (step.verb == ENTRY_FOR) counts = plan_counts_for(&step, zygote);
+        if (step.verb == ENTRY_FOR || !counts) continue;
         if (plan->count == ENTRY_MAX_STEPS) return -E2BIG;
         if (step.verb == ENTRY_RESOURCE_LIMIT && read_resource_limit(&step) != 0) return -EINVAL;
         plan->step[plan->count++] = step;

@@ -117,6 +117,7 @@ static int reset_signals(void) {
 
 int entry_carry_out(struct entry *entry, const struct plan_step *step) {
     switch ((enum entry_verb)step->verb) {
+    case ENTRY_FOR: return 0;
     case ENTRY_JOIN_CGROUPS: return join_cgroups(entry);
     case ENTRY_NAMESPACES: return enter_namespaces(entry);
     case ENTRY_DIRECTORY: return chdir(step->text[0]);

@@ -11,7 +11,8 @@
 #define ENTRY_MAX_STEPS 96
 
 enum entry_verb : uint32_t {
-    ENTRY_JOIN_CGROUPS = 1,
+    ENTRY_FOR = 1,
+    ENTRY_JOIN_CGROUPS,
     ENTRY_NAMESPACES,
     ENTRY_DIRECTORY,
     ENTRY_NEW_SESSION,
@@ -48,8 +49,8 @@ struct entry {
     int ruleset;
 };
 
-/// Reads `[entry]` from `text`, which is kept. 0 or -errno.
-int entry_plan_read(struct entry_plan *plan, char *text, size_t length);
+/// Reads from `text`, which is kept, what of `[entry]` counts for children of `zygote`. 0 or -errno.
+int entry_plan_read(struct entry_plan *plan, char *text, size_t length, const char *zygote);
 
 /// Carries out one step in the child. 0, or -1 and errno. Async-signal-safe: no allocation, no lock.
 int entry_carry_out(struct entry *entry, const struct plan_step *step);

@@ -25,6 +25,12 @@ static const struct hierarchy *find_hierarchy(const struct cgroups *cgroups, con
     return NULL;
 }
 
+static int open_procs(const struct hierarchy *hierarchy, uint32_t sandbox) {
+    char path[CGROUP_PATH_BYTES];
+    if (sandbox_path(path, sandbox, "cgroup.procs") != 0) return -1;
+    return openat(hierarchy->base, path, O_WRONLY | O_CLOEXEC);
+}
+
 /// Makes the directories; the step that failed is the hierarchy's own.
 static struct failure make_directories(const struct cgroups *cgroups, uint32_t sandbox, int *procs) {
     char path[CGROUP_PATH_BYTES];
@@ -32,19 +38,31 @@ static struct failure make_directories(const struct cgroups *cgroups, uint32_t s
         const struct hierarchy *hierarchy = &cgroups->hierarchy[i];
         if (sandbox_path(path, sandbox, "") != 0) return plan_failure(hierarchy->step, errno);
         if (mkdirat(hierarchy->base, path, 0755) != 0) return plan_failure(hierarchy->step, errno);
-        if (sandbox_path(path, sandbox, "cgroup.procs") != 0) return plan_failure(hierarchy->step, errno);
-        procs[i] = openat(hierarchy->base, path, O_WRONLY | O_CLOEXEC);
+        procs[i] = open_procs(hierarchy, sandbox);
         if (procs[i] < 0) return plan_failure(hierarchy->step, errno);
     }
     return NO_FAILURE;
 }
 
-struct failure cgroup_make(const struct cgroups *cgroups, uint32_t sandbox, struct steps limits, int *procs) {
+int cgroup_open_procs(const struct cgroups *cgroups, uint32_t sandbox, int *procs) {
+    for (int i = 0; i < cgroups->count; i++) {
+        procs[i] = open_procs(&cgroups->hierarchy[i], sandbox);
+        if (procs[i] < 0) return errno;
+    }
+    return 0;
+}
+
+struct failure cgroup_make(
+    const struct cgroups *cgroups, uint32_t sandbox, struct steps limits, const char *zygote, int *procs
+) {
     struct failure failure = make_directories(cgroups, sandbox, procs);
     if (failure.error != 0) return failure;
     char path[CGROUP_PATH_BYTES];
+    const struct plan_step *scope = NULL;
     for (int i = 0; i < limits.count; i++) {
         const struct plan_step *step = &limits.first[i];
+        if (step->verb == VERB_FOR) scope = step;
+        if (step->verb == VERB_FOR || !plan_counts_for(scope, zygote)) continue;
         bool isRequired = step->verb == VERB_WRITE;
         const struct hierarchy *hierarchy = find_hierarchy(cgroups, step->text[0]);
         if (hierarchy == NULL && !isRequired) continue;
@@ -86,12 +104,15 @@ int cgroup_open_unified(const struct cgroups *cgroups, uint32_t sandbox, int *in
     return -1;
 }
 
-void cgroup_thaw(const struct cgroups *cgroups, uint32_t sandbox) {
+void cgroup_freeze(const struct cgroups *cgroups, uint32_t sandbox, bool isFrozen) {
     char path[CGROUP_PATH_BYTES];
     for (int i = 0; i < cgroups->count; i++) {
-        if (!cgroups->hierarchy[i].hasLegacyFreezer || sandbox_path(path, sandbox, "freezer.state") != 0) continue;
+        const struct hierarchy *hierarchy = &cgroups->hierarchy[i];
+        if (!hierarchy->hasLegacyFreezer && !hierarchy->isUnified) continue;
+        if (sandbox_path(path, sandbox, hierarchy->isUnified ? "cgroup.freeze" : "freezer.state") != 0) continue;
+        const char *state = hierarchy->isUnified ? (isFrozen ? "1" : "0") : (isFrozen ? "FROZEN" : "THAWED");
         // A directory that is already gone holds nobody frozen.
-        (void)write_file_at(cgroups->hierarchy[i].base, path, "THAWED");
+        (void)write_file_at(hierarchy->base, path, state);
     }
 }
 

@@ -36,10 +36,17 @@ bool cgroups_remove_sandboxes(const struct cgroups *cgroups);
 /// Supervisor: removes the sandboxes' directories and then the base directories.
 void cgroups_remove(struct cgroups *cgroups);
 
-/// Worker: makes the directories of `sandbox`, writes its limits and opens cgroup.procs of each hierarchy into `procs`.
+/// Worker: makes the directories of `sandbox`, writes the limits that count for `zygote` and opens cgroup.procs of each
+/// hierarchy into `procs`.
 ///
 /// On failure too the caller must close `procs` and remove the directories.
-struct failure cgroup_make(const struct cgroups *cgroups, uint32_t sandbox, struct steps limits, int *procs);
+struct failure cgroup_make(
+    const struct cgroups *cgroups, uint32_t sandbox, struct steps limits, const char *zygote, int *procs
+);
+
+/// Worker: opens cgroup.procs of each hierarchy of `sandbox` into `procs`. 0 or an errno; the caller must close what is
+/// not -1 then too.
+int cgroup_open_procs(const struct cgroups *cgroups, uint32_t sandbox, int *procs);
 
 /// Worker: opens the statistics files of `sandbox` in the plan's order; a missing one that may be missing becomes
 /// `placeholder`, duplicated.
@@ -53,8 +60,8 @@ struct failure cgroup_open_statistics(
 /// there is none.
 int cgroup_open_unified(const struct cgroups *cgroups, uint32_t sandbox, int *index);
 
-/// Worker: lets frozen processes of `sandbox` run, so that they can die.
-void cgroup_thaw(const struct cgroups *cgroups, uint32_t sandbox);
+/// Worker: stops the processes of `sandbox`, or lets them run again: in version 1 frozen ones cannot even die.
+void cgroup_freeze(const struct cgroups *cgroups, uint32_t sandbox, bool isFrozen);
 
 /// Worker: removes the directories of `sandbox`. 0 once all are gone, else the errno of one that is not.
 int cgroup_remove(const struct cgroups *cgroups, uint32_t sandbox);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "process.h"
 #include "sandbox.h"
 #include "system.h"
 #include "worker.h"
@@ -82,7 +83,9 @@ static void carry_out(struct worker *worker, const struct ci_request *request) {
     switch ((enum ci_request_kind)request->kind) {
     case CI_REQUEST_CREATE: sandbox_create(worker, request->sandbox, request->argument); return;
     case CI_REQUEST_DESTROY: sandbox_destroy(worker, request->sandbox); return;
-    case CI_REQUEST_SIGNAL: sandbox_signal(worker, request->sandbox, request->argument); return;
+    case CI_REQUEST_SIGNAL: process_signal(worker, request->sandbox, request->argument); return;
+    case CI_REQUEST_ENTER: process_enter(worker, request->sandbox, (uint32_t)request->argument); return;
+    case CI_REQUEST_FREEZE: sandbox_freeze(worker, request->sandbox, request->argument != 0); return;
     }
     say("unknown request %u", request->kind);
 }

@@ -26,6 +26,7 @@ static const struct plan_verb verbs[] = {
     {"proc", "ss", CI_SECTION_ROOT, VERB_ROOT_PROC},
     {"enter", "", CI_SECTION_ROOT, VERB_ENTER},
     {"seal", "", CI_SECTION_ROOT, VERB_SEAL},
+    {"for", "*", CI_SECTION_LIMITS, VERB_FOR},
     {"write", "sss", CI_SECTION_LIMITS, VERB_WRITE},
     {"attempt", "sss", CI_SECTION_LIMITS, VERB_WRITE_ATTEMPT},
     {"option", "ss", CI_SECTION_WORKSPACE, VERB_OPTION},

@@ -1,16 +1,15 @@
 #include "sandbox.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
 #include "control.h"
 #include "init.h"
+#include "process.h"
 #include "sandbox_end.h"
 #include "system.h"
-#include "zygote.h"
 
 static struct failure without_step(int error) { return (struct failure){CI_SECTION_NONE, -1, error}; }
 
@@ -50,12 +49,9 @@ static struct failure make_workspace(struct worker *worker, struct sandbox *sand
     );
 }
 
-/// Makes the channel and the socket to init, whose end is `*init_end`. 0 or an errno.
-static int make_sockets(struct worker *worker, struct sandbox *sandbox, int *init_end) {
-    int sync[2], channel[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0) return errno;
-    sandbox->channel = channel[0];
-    sandbox->guest_channel = channel[1];
+/// Makes the socket to init, whose end is `*init_end`. 0 or an errno.
+static int make_socket(struct worker *worker, struct sandbox *sandbox, int *init_end) {
+    int sync[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sync) != 0) return errno;
     sandbox->sync = sync[0];
     *init_end = sync[1];
@@ -91,7 +87,7 @@ static _Noreturn void become_init(const struct worker *worker, const struct sand
 
 static struct failure start_init(struct worker *worker, struct sandbox *sandbox) {
     int sync = -1, joined = -1;
-    int error = make_sockets(worker, sandbox, &sync);
+    int error = make_socket(worker, sandbox, &sync);
     pid_t init = -1;
     if (error == 0) {
         init = clone_init(worker, sandbox, &joined);
@@ -107,7 +103,8 @@ static struct failure start_init(struct worker *worker, struct sandbox *sandbox)
 }
 
 static struct failure build(struct worker *worker, struct sandbox *sandbox) {
-    struct failure failure = cgroup_make(worker->cgroups, sandbox->id, worker->limits, sandbox->procs);
+    const char *zygote = worker->zygotes[sandbox->zygote].step->text[0];
+    struct failure failure = cgroup_make(worker->cgroups, sandbox->id, worker->limits, zygote, sandbox->procs);
     if (failure.error != 0) return failure;
     failure = cgroup_open_statistics(
         worker->cgroups, sandbox->id, worker->statistics, worker->null, sandbox->statistics
@@ -124,12 +121,12 @@ static void refuse(struct worker *worker, uint32_t id, int error) {
 
 void sandbox_create(struct worker *worker, uint32_t id, int32_t zygote) {
     if (id == 0 || zygote < 0 || zygote >= worker->zygote_count) return refuse(worker, id, EINVAL);
-    if (sandbox_find(worker, id) != NULL) return refuse(worker, id, EEXIST);
+    if (sandbox_find(worker, id) != NULL || process_find(worker, id) != NULL) return refuse(worker, id, EEXIST);
     struct sandbox *sandbox = take_slot(worker);
     if (sandbox == NULL) return refuse(worker, id, EAGAIN);
     *sandbox = (struct sandbox){
-        .state = SANDBOX_BUILDING, .id = id, .zygote = zygote, .init_pidfd = -1, .main_pidfd = -1, .sync = -1,
-        .workspace = -1, .mount = -1, .channel = -1, .guest_channel = -1, .failure = NO_FAILURE,
+        .state = SANDBOX_BUILDING, .id = id, .zygote = zygote, .init_pidfd = -1, .sync = -1,
+        .workspace = -1, .mount = -1, .failure = NO_FAILURE,
     };
     for (int i = 0; i < CI_MAX_CGROUPS; i++) sandbox->procs[i] = -1;
     for (int i = 0; i < CI_MAX_STATISTICS; i++) sandbox->statistics[i] = -1;
@@ -188,38 +185,28 @@ void sandbox_hear_init(struct worker *worker, int slot) {
     case INIT_READY: break;
     }
     worker_unwatch(worker, &sandbox->sync);
-    sandbox->state = SANDBOX_WAITING;
-    zygote_wants(worker, sandbox);
+    sandbox->state = SANDBOX_STARTING;
+    int procs[CI_MAX_CGROUPS];
+    for (int i = 0; i < CI_MAX_CGROUPS; i++) {
+        procs[i] = sandbox->procs[i];
+        sandbox->procs[i] = -1;
+    }
+    int error = process_add(worker, sandbox, sandbox->id, procs);
+    if (error != 0) sandbox_fail(worker, sandbox, without_step(error));
 }
 
-void sandbox_started(struct worker *worker, struct sandbox *sandbox, pid_t main, int pidfd) {
+void sandbox_started(struct worker *worker, struct sandbox *sandbox, int channel) {
     sandbox->state = SANDBOX_STANDING;
-    sandbox->main = main;
-    sandbox->main_pidfd = pidfd;
-    int descriptors[CI_MAX_DESCRIPTORS] = {sandbox->workspace, sandbox->channel};
+    int descriptors[CI_MAX_DESCRIPTORS] = {sandbox->workspace, channel};
     int count = 2;
     for (int i = 0; i < worker->statistics.count; i++) descriptors[count++] = sandbox->statistics[i];
     sandbox->workspace = -1;
-    sandbox->channel = -1;
     for (int i = 0; i < CI_MAX_STATISTICS; i++) sandbox->statistics[i] = -1;
     struct ci_event event = {.kind = CI_EVENT_CREATED, .sandbox = sandbox->id, .step = -1};
     control_send(worker, event, descriptors, count);
 }
 
-void sandbox_main_exited(struct worker *worker, struct sandbox *sandbox, int status) {
-    sandbox->main = 0;
-    close_descriptor(&sandbox->main_pidfd);
-    if (sandbox->state != SANDBOX_STANDING) return;
-    control_tell(worker, CI_EVENT_EXITED, sandbox->id, status);
-}
-
-void sandbox_signal(const struct worker *worker, uint32_t id, int32_t signal) {
+void sandbox_freeze(const struct worker *worker, uint32_t id, bool isFrozen) {
     const struct sandbox *sandbox = sandbox_find(worker, id);
-    if (sandbox == NULL || sandbox->main_pidfd < 0 || signal < 1 || signal > SIGRTMAX) return;
-    int result = sys_pidfd_send_signal(sandbox->main_pidfd, signal, CI_PIDFD_SIGNAL_PROCESS_GROUP);
-    if (result == 0 || errno != EINVAL) return;
-    // Before Linux 6.9. The main process leads its own group; its pid cannot belong to another while its pidfd says
-    // that it lives.
-    struct pollfd alive = {.fd = sandbox->main_pidfd, .events = POLLIN};
-    if (sandbox->main > 1 && poll(&alive, 1, 0) == 0) (void)kill(-sandbox->main, signal);
+    if (sandbox != NULL && sandbox->state == SANDBOX_STANDING) cgroup_freeze(worker->cgroups, id, isFrozen);
 }

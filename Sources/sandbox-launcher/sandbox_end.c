@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "control.h"
+#include "process.h"
 #include "system.h"
-#include "zygote.h"
 
 /// Waiting between two looks at a sandbox that takes its time doubles from 1 ms up to this.
 #define MAX_RETRY_MILLISECONDS 64
@@ -17,11 +17,10 @@
 static const struct failure INIT_LOST = {CI_SECTION_INIT, -1, ECONNRESET};
 
 static void close_everything(struct worker *worker, struct sandbox *sandbox) {
+    process_forget_all(worker, sandbox);
     worker_unwatch(worker, &sandbox->sync);
     close_descriptor(&sandbox->workspace);
     close_descriptor(&sandbox->mount);
-    close_descriptor(&sandbox->channel);
-    close_descriptor(&sandbox->guest_channel);
     for (int i = 0; i < CI_MAX_CGROUPS; i++) close_descriptor(&sandbox->procs[i]);
     for (int i = 0; i < CI_MAX_STATISTICS; i++) close_descriptor(&sandbox->statistics[i]);
 }
@@ -39,7 +38,6 @@ static void finish(struct worker *worker, struct sandbox *sandbox) {
     uint32_t id = sandbox->id;
     bool isDestroyRequested = sandbox->isDestroyRequested;
     close_descriptor(&sandbox->init_pidfd);
-    close_descriptor(&sandbox->main_pidfd);
     sandbox->state = SANDBOX_FREE;
     worker->ending--;
     if (failure.error != 0) control_tell_failure(worker, id, failure);
@@ -58,7 +56,6 @@ static void remove_rest(struct worker *worker, struct sandbox *sandbox) {
 
 void sandbox_end(struct worker *worker, struct sandbox *sandbox) {
     if (sandbox->state == SANDBOX_DYING || sandbox->state == SANDBOX_REMOVING) return;
-    if (sandbox->state == SANDBOX_WAITING) worker->zygotes[sandbox->zygote].waiting--;
     close_everything(worker, sandbox);
     worker->ending++;
     sandbox->attempts = 0;
@@ -72,7 +69,7 @@ void sandbox_end(struct worker *worker, struct sandbox *sandbox) {
         say("cannot kill s%u: %s", sandbox->id, strerror(errno));
     }
     // Frozen by version 1 of the freezer nothing dies; written after the kill, so that nothing runs on in between.
-    cgroup_thaw(worker->cgroups, sandbox->id);
+    cgroup_freeze(worker->cgroups, sandbox->id, false);
     look_again_later(sandbox);
 }
 
@@ -117,20 +114,11 @@ static void init_reaped(struct worker *worker, struct sandbox *sandbox) {
     remove_rest(worker, sandbox);
 }
 
-bool sandbox_reaped(struct worker *worker, pid_t process, int status) {
+bool sandbox_reaped(struct worker *worker, pid_t pid) {
     for (int slot = 0; slot < worker->used; slot++) {
         struct sandbox *sandbox = &worker->sandboxes[slot];
-        if (sandbox->state == SANDBOX_FREE) continue;
-        if (sandbox->init == process) {
-            init_reaped(worker, sandbox);
-            return true;
-        }
-    }
-    // A main process becomes our child when its zygote dies.
-    for (int slot = 0; slot < worker->used; slot++) {
-        struct sandbox *sandbox = &worker->sandboxes[slot];
-        if (sandbox->state == SANDBOX_FREE || sandbox->main != process) continue;
-        sandbox_main_exited(worker, sandbox, status);
+        if (sandbox->state == SANDBOX_FREE || sandbox->init != pid) continue;
+        init_reaped(worker, sandbox);
         return true;
     }
     return false;
@@ -147,7 +135,7 @@ int sandbox_continue_ending(struct worker *worker) {
             if (sandbox->state == SANDBOX_REMOVING) remove_rest(worker, sandbox);
             else {
                 // Somebody may have frozen it since.
-                cgroup_thaw(worker->cgroups, sandbox->id);
+                cgroup_freeze(worker->cgroups, sandbox->id, false);
                 look_again_later(sandbox);
             }
             isEnding = sandbox->state != SANDBOX_FREE;

@@ -12,10 +12,8 @@ enum sandbox_state : uint32_t {
     SANDBOX_FREE = 0,
     /// Init is at work.
     SANDBOX_BUILDING,
-    /// Built; its zygote does not serve yet or has enough to do.
-    SANDBOX_WAITING,
-    /// The zygote was asked for a child.
-    SANDBOX_FORKING,
+    /// Built; its main process is not there yet.
+    SANDBOX_STARTING,
     /// The server owns it.
     SANDBOX_STANDING,
     /// Init was killed and is not reaped yet.
@@ -28,17 +26,14 @@ enum sandbox_state : uint32_t {
 struct sandbox {
     enum sandbox_state state;
     uint32_t id;
+    /// Which one forks its processes.
     int zygote;
     pid_t init;
     int init_pidfd;
-    /// The zygote's child, while it lives; 0 otherwise.
-    pid_t main;
-    int main_pidfd;
     int sync;
     int workspace;
     int mount;
-    int channel;
-    int guest_channel;
+    /// For its main process.
     int procs[CI_MAX_CGROUPS];
     int statistics[CI_MAX_STATISTICS];
     /// What the server is told at the end; `failure.error` 0 where there is nothing to tell.
@@ -49,6 +44,28 @@ struct sandbox {
     unsigned attempts;
 };
 
+enum process_state : uint32_t {
+    PROCESS_FREE = 0,
+    /// Its zygote does not serve yet or has enough to do.
+    PROCESS_WAITING,
+    /// The zygote was asked for it.
+    PROCESS_FORKING,
+    PROCESS_RUNNING,
+};
+
+/// A process that a zygote forks into a sandbox. Descriptors are -1 when not open.
+struct process {
+    enum process_state state;
+    uint32_t id;
+    /// Index of its sandbox.
+    int slot;
+    pid_t pid;
+    int pidfd;
+    int channel;
+    int guest_channel;
+    int procs[CI_MAX_CGROUPS];
+};
+
 struct zygote {
     const struct plan_step *step;
     /// 0 while it is not running.
@@ -57,7 +74,7 @@ struct zygote {
     bool isServing;
     /// Forks it was asked for and has not answered.
     int outstanding;
-    /// Sandboxes that wait for it.
+    /// Processes that wait for it.
     int waiting;
     int64_t started_at;
     int64_t restart_at;
@@ -105,6 +122,10 @@ struct worker {
     int used;
     /// Sandboxes in SANDBOX_DYING and SANDBOX_REMOVING.
     int ending;
+    struct process *processes;
+    int process_capacity;
+    /// No entry from here on was ever used.
+    int processes_used;
     struct zygote zygotes[CI_MAX_ZYGOTES];
     int zygote_count;
     struct outbox outbox;

@@ -10,6 +10,7 @@
 
 #include "control.h"
 #include "privileges.h"
+#include "process.h"
 #include "report.h"
 #include "root.h"
 #include "sandbox.h"
@@ -20,7 +21,10 @@
 #define MAX_SLOTS 65536
 #define EVENTS_AT_ONCE 64
 
-/// Events the outbox has room for: what one sandbox can cause, and some for zygotes.
+/// Processes that enter sandboxes beside the main one, of all sandboxes together.
+#define ENTERING_PROCESSES 4096
+
+/// Events the outbox has room for: what one sandbox or process can cause, and some for zygotes.
 #define EVENTS_PER_SANDBOX 4
 #define OTHER_EVENTS 256
 
@@ -106,9 +110,12 @@ static int allocate(struct worker *worker) {
     size_t slots = (size_t)worker->capacity;
     worker->sandboxes = calloc(slots, sizeof *worker->sandboxes);
     worker->idmaps = malloc(slots * sizeof *worker->idmaps);
-    worker->outbox.capacity = (unsigned)slots * EVENTS_PER_SANDBOX + OTHER_EVENTS;
+    worker->process_capacity = worker->capacity + ENTERING_PROCESSES;
+    worker->processes = calloc((size_t)worker->process_capacity, sizeof *worker->processes);
+    worker->outbox.capacity = (unsigned)worker->process_capacity * EVENTS_PER_SANDBOX + OTHER_EVENTS;
     worker->outbox.ring = calloc(worker->outbox.capacity, sizeof *worker->outbox.ring);
-    if (worker->sandboxes == NULL || worker->idmaps == NULL || worker->outbox.ring == NULL) return ENOMEM;
+    if (worker->sandboxes == NULL || worker->idmaps == NULL) return ENOMEM;
+    if (worker->processes == NULL || worker->outbox.ring == NULL) return ENOMEM;
     for (size_t slot = 0; slot < slots; slot++) worker->idmaps[slot] = -1;
     return 0;
 }
@@ -157,7 +164,9 @@ static void reap(struct worker *worker) {
         int status;
         pid_t process = waitpid(-1, &status, WNOHANG);
         if (process <= 0) return;
-        if (!zygote_reaped(worker, process, status)) (void)sandbox_reaped(worker, process, status);
+        if (zygote_reaped(worker, process, status) || sandbox_reaped(worker, process)) continue;
+        // A zygote's child becomes ours when the zygote dies.
+        (void)process_reaped(worker, process, status);
     }
 }
 

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 
 #include "control.h"
-#include "sandbox.h"
+#include "process.h"
 #include "system.h"
 #include "zygote_process.h"
 
@@ -55,41 +55,46 @@ void zygote_start_all(struct worker *worker) {
 }
 
 /// Asks for a child. False where the kernel has no room now.
-static bool request_fork(struct worker *worker, struct zygote *zygote, struct sandbox *sandbox) {
-    int descriptors[2 + CI_MAX_CGROUPS] = {sandbox->init_pidfd, sandbox->guest_channel};
-    for (int i = 0; i < worker->cgroups->count; i++) descriptors[2 + i] = sandbox->procs[i];
-    struct ci_fork_request request = {.sandbox = sandbox->id};
+static bool request_fork(struct worker *worker, struct zygote *zygote, struct process *process) {
+    const struct sandbox *sandbox = process_sandbox(worker, process);
+    int descriptors[2 + CI_MAX_CGROUPS] = {sandbox->init_pidfd, process->guest_channel};
+    for (int i = 0; i < worker->cgroups->count; i++) descriptors[2 + i] = process->procs[i];
+    struct ci_fork_request request = {.process = process->id};
     int error = message_send(zygote->socket, &request, sizeof request, descriptors, 2 + worker->cgroups->count);
-    // EPIPE: it is dead and about to be reaped; the sandbox waits for the next one.
+    // EPIPE: it is dead and about to be reaped; the process waits for the next one.
     if (error != 0) return false;
-    close_descriptor(&sandbox->guest_channel);
-    for (int i = 0; i < worker->cgroups->count; i++) close_descriptor(&sandbox->procs[i]);
-    sandbox->state = SANDBOX_FORKING;
+    close_descriptor(&process->guest_channel);
+    for (int i = 0; i < worker->cgroups->count; i++) close_descriptor(&process->procs[i]);
+    process->state = PROCESS_FORKING;
     zygote->waiting--;
     zygote->outstanding++;
     return true;
 }
 
-/// The sandbox that waits longest for `zygote`.
-static struct sandbox *next_waiting(const struct worker *worker, const struct zygote *zygote) {
-    struct sandbox *next = NULL;
-    for (int slot = 0; slot < worker->used; slot++) {
-        struct sandbox *sandbox = &worker->sandboxes[slot];
-        if (sandbox->state != SANDBOX_WAITING || &worker->zygotes[sandbox->zygote] != zygote) continue;
-        if (next == NULL || sandbox->id < next->id) next = sandbox;
+static bool is_of(const struct worker *worker, const struct process *process, const struct zygote *zygote) {
+    return &worker->zygotes[process_sandbox(worker, process)->zygote] == zygote;
+}
+
+/// The process that waits longest for `zygote`.
+static struct process *next_waiting(const struct worker *worker, const struct zygote *zygote) {
+    struct process *next = NULL;
+    for (int i = 0; i < worker->processes_used; i++) {
+        struct process *process = &worker->processes[i];
+        if (process->state != PROCESS_WAITING || !is_of(worker, process, zygote)) continue;
+        if (next == NULL || process->id < next->id) next = process;
     }
     return next;
 }
 
 static void dispatch(struct worker *worker, struct zygote *zygote) {
     while (zygote->isServing && zygote->waiting > 0 && zygote->outstanding < MAX_OUTSTANDING) {
-        struct sandbox *sandbox = next_waiting(worker, zygote);
-        if (sandbox == NULL || !request_fork(worker, zygote, sandbox)) return;
+        struct process *process = next_waiting(worker, zygote);
+        if (process == NULL || !request_fork(worker, zygote, process)) return;
     }
 }
 
-void zygote_wants(struct worker *worker, struct sandbox *sandbox) {
-    struct zygote *zygote = &worker->zygotes[sandbox->zygote];
+void zygote_wants(struct worker *worker, struct process *process) {
+    struct zygote *zygote = &worker->zygotes[process_sandbox(worker, process)->zygote];
     zygote->waiting++;
     dispatch(worker, zygote);
 }
@@ -103,9 +108,9 @@ static void give_up(struct zygote *zygote) {
 
 /// Carries out one message. Takes `descriptor` over.
 static void take(struct worker *worker, struct zygote *zygote, const struct ci_fork_event *event, int descriptor) {
-    struct sandbox *sandbox = sandbox_find(worker, event->sandbox);
+    struct process *process = process_find(worker, event->process);
     int index = (int)(zygote - worker->zygotes);
-    bool isExpected = sandbox != NULL && sandbox->state == SANDBOX_FORKING && sandbox->zygote == index;
+    bool isExpected = process != NULL && process->state == PROCESS_FORKING && is_of(worker, process, zygote);
     switch ((enum ci_fork_event_kind)event->kind) {
     case CI_FORK_READY:
         zygote->isServing = true;
@@ -114,15 +119,15 @@ static void take(struct worker *worker, struct zygote *zygote, const struct ci_f
     case CI_FORK_STARTED:
         zygote->outstanding--;
         if (!isExpected || descriptor < 0) break;
-        sandbox_started(worker, sandbox, event->value, descriptor);
+        process_started(worker, process, event->value, descriptor);
         descriptor = -1;
         break;
     case CI_FORK_EXITED:
-        if (sandbox != NULL) sandbox_main_exited(worker, sandbox, event->value);
+        if (process != NULL && process->state == PROCESS_RUNNING) process_exited(worker, process, event->value);
         break;
     case CI_FORK_FAILED:
         zygote->outstanding--;
-        if (isExpected) sandbox_fail(worker, sandbox, (struct failure){CI_SECTION_ENTRY, -1, event->value});
+        if (isExpected) process_failed(worker, process, (struct failure){CI_SECTION_ENTRY, -1, event->value});
         break;
     default: give_up(zygote);
     }
@@ -157,15 +162,15 @@ void zygote_hear(struct worker *worker, int index) {
 }
 
 /// The children of a dead zygote are ours now. One that it reaped without having told us ended we know not how.
-static void adopt_children(struct worker *worker, int index) {
-    for (int slot = 0; slot < worker->used; slot++) {
-        struct sandbox *sandbox = &worker->sandboxes[slot];
-        if (sandbox->state != SANDBOX_STANDING || sandbox->zygote != index || sandbox->main_pidfd < 0) continue;
-        struct pollfd alive = {.fd = sandbox->main_pidfd, .events = POLLIN};
+static void adopt_children(struct worker *worker, const struct zygote *zygote) {
+    for (int i = 0; i < worker->processes_used; i++) {
+        struct process *process = &worker->processes[i];
+        if (process->state != PROCESS_RUNNING || !is_of(worker, process, zygote)) continue;
+        struct pollfd alive = {.fd = process->pidfd, .events = POLLIN};
         if (poll(&alive, 1, 0) == 0) continue;
         siginfo_t info = {};
-        bool isOurs = waitid(P_PIDFD, (id_t)sandbox->main_pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
-        if (!isOurs) sandbox_main_exited(worker, sandbox, SIGKILL);
+        bool isOurs = waitid(P_PIDFD, (id_t)process->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+        if (!isOurs) process_exited(worker, process, SIGKILL);
     }
 }
 
@@ -187,12 +192,12 @@ static void lose(struct worker *worker, struct zygote *zygote, int status) {
     zygote->isServing = false;
     zygote->outstanding = 0;
     say("zygote %s died with wait status %d", zygote->step->text[0], status);
-    for (int slot = 0; slot < worker->used; slot++) {
-        struct sandbox *sandbox = &worker->sandboxes[slot];
-        if (sandbox->state != SANDBOX_FORKING || sandbox->zygote != index) continue;
-        sandbox_fail(worker, sandbox, (struct failure){CI_SECTION_NONE, -1, ESRCH});
+    for (int i = 0; i < worker->processes_used; i++) {
+        struct process *process = &worker->processes[i];
+        if (process->state != PROCESS_FORKING || !is_of(worker, process, zygote)) continue;
+        process_failed(worker, process, (struct failure){CI_SECTION_NONE, -1, ESRCH});
     }
-    adopt_children(worker, index);
+    adopt_children(worker, zygote);
     struct ci_event event = {.kind = CI_EVENT_ZYGOTE_LOST, .value = index, .step = -1, .error = status};
     control_send(worker, event, NULL, 0);
     zygote->restart_at = restart_time(zygote, now_milliseconds());

@@ -5,8 +5,8 @@
 /// Starts every zygote of the plan.
 void zygote_start_all(struct worker *worker);
 
-/// `sandbox` is built and in SANDBOX_WAITING: asks its zygote for a child now or as soon as that can.
-void zygote_wants(struct worker *worker, struct sandbox *sandbox);
+/// `process` is in PROCESS_WAITING: asks the zygote of its sandbox for it now or as soon as that can.
+void zygote_wants(struct worker *worker, struct process *process);
 
 /// Reads what zygote `index` says.
 void zygote_hear(struct worker *worker, int index);

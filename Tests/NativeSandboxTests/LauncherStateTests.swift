@@ -1,5 +1,7 @@
 import Glibc
+import GuestProtocol
 import LauncherProtocol
+import TestSupport
 import Testing
 
 @testable import NativeSandbox
@@ -150,7 +152,7 @@ struct LauncherStateTests {
     @Test("whatever happens in whatever order, every maker and every sandbox has exactly one end")
     func randomOrders() {
         let seed = UInt64.random(in: 0 ... .max)
-        var random = SplitMix(seed: seed)
+        var random = SeededGenerator(seed: seed)
         var state = LauncherState(zygotes: ["bare", "full"])
         var answered: [UInt32: Int] = [:]
         var gone: [UInt32: Int] = [:]
@@ -200,18 +202,5 @@ struct LauncherStateTests {
             #expect(answered[id] == 1, "sandbox \(id) of seed \(seed)")
             #expect(gone[id] == 1, "sandbox \(id) of seed \(seed)")
         }
-    }
-}
-
-/// A small random number generator that can be repeated.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
     }
 }

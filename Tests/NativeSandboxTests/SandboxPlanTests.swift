@@ -69,8 +69,12 @@ struct SandboxPlanTests {
         )
         #expect(
             lines(plan, .limits) == [
+                "for bare full",
                 "write unified memory.max 268435456", "attempt unified memory.swap.max 0",
                 "attempt unified memory.oom.group 1", "write unified pids.max 65",
+                "for notebook",
+                "write unified memory.max 2147483648", "attempt unified memory.swap.max 0",
+                "attempt unified memory.oom.group 0", "write unified pids.max 513",
             ]
         )
         #expect(plan.statistics == [.outOfMemoryEvents, .memoryPeak, .processorUsage, .processes])
@@ -87,7 +91,7 @@ struct SandboxPlanTests {
         let plan = SandboxPlan.example(facts)
         #expect(lines(plan, .launcher).contains("cgroup 1 cpu /c/cpu,cpuacct/code-interpreter-0123abcd"))
         #expect(lines(plan, .statistics).contains("open cpu cpuacct.usage"))
-        #expect(lines(plan, .limits).first == "write memory memory.limit_in_bytes 268435456")
+        #expect(lines(plan, .limits).prefix(2) == ["for bare full", "write memory memory.limit_in_bytes 268435456"])
     }
 
     @Test("without cgroups limits each process by itself and promises no statistics")
@@ -150,6 +154,7 @@ struct SandboxPlanTests {
         var verbs: [String] = []
         for line in lines(.example(), .entry) {
             let verb = String(line.split(separator: " ")[0])
+            if verb == "for" { continue }
             if verbs.last != verb { verbs.append(verb) }
         }
         #expect(
@@ -161,6 +166,17 @@ struct SandboxPlanTests {
                 "umask", "descriptors", "default-signals", "seccomp",
             ]
         )
+    }
+
+    @Test("limits CPU time of executions only, and goes on for every sandbox after its limits")
+    func limitsOfKinds() {
+        let entry = lines(.example(), .entry)
+        let scopes = entry.filter { $0.hasPrefix("for") }
+        #expect(scopes == ["for bare full", "for notebook", "for"])
+        let parts = entry.split { $0.hasPrefix("for") }
+        #expect(parts.map { $0.contains { $0.hasPrefix("resource-limit cpu") } } == [false, true, false, false])
+        #expect(parts[2] == ["resource-limit nproc 512 512"])
+        #expect(parts[3].first == "drop-bounding-set")
     }
 
     @Test("without Landlock has no step of it")

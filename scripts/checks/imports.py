@@ -9,6 +9,8 @@ from checks.sources import texts
 
 OWN = {
     "Execution",
+    "JSON",
+    "GuestProtocol",
     "HTTPAPI",
     "NativeSandbox",
     "Settings",
@@ -22,9 +24,11 @@ OWN = {
 # What a module may import of our own.
 ALLOWED = {
     "Execution": set(),
+    "JSON": set(),
+    "GuestProtocol": {"Execution", "JSON"},
     "Settings": set(),
-    "HTTPAPI": {"Execution"},
-    "NativeSandbox": {"Execution", "CLinux", "LauncherProtocol", "RuntimeFiles", "CSeccomp"},
+    "HTTPAPI": {"Execution", "JSON"},
+    "NativeSandbox": {"Execution", "GuestProtocol", "JSON", "CLinux", "LauncherProtocol", "RuntimeFiles", "CSeccomp"},
     "code-interpreter": {"Execution", "HTTPAPI", "NativeSandbox", "Settings", "CLinux"},
 }
 
@@ -35,6 +39,8 @@ FOUNDATION = {"Foundation", "FoundationEssentials"}
 # What it may not import of others.
 FORBIDDEN = {
     "Execution": HTTP | KERNEL,
+    "JSON": HTTP | KERNEL | FOUNDATION,
+    "GuestProtocol": HTTP | KERNEL | FOUNDATION,
     "Settings": HTTP | KERNEL | FOUNDATION,
     "HTTPAPI": KERNEL,
     "NativeSandbox": HTTP | FOUNDATION,

@@ -1,4 +1,5 @@
 import Execution
+import JSON
 import NIOCore
 
 /// Makes the server-sent events of one execution.

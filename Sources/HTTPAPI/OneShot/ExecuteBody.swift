@@ -1,4 +1,5 @@
 import Execution
+import JSON
 import NIOCore
 
 /// The body of /v1/execute and /v1/execute/stream.

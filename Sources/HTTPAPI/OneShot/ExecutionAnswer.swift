@@ -1,4 +1,5 @@
 import Execution
+import JSON
 import NIOCore
 
 /// The wire form of what came of an execution.

@@ -1,6 +1,7 @@
 import Execution
 import HTTPTypes
 import Hummingbird
+import JSON
 import NIOCore
 
 /// /v1/files: upload, list, download, delete.

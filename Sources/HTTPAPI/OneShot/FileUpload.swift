@@ -1,6 +1,7 @@
 import Execution
 import HTTPTypes
 import HummingbirdCore
+import JSON
 import NIOCore
 
 /// Receives POST /v1/files: the file goes from the socket to the store piece by piece.

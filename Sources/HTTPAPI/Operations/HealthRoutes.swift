@@ -1,6 +1,7 @@
 import Execution
 import HTTPTypes
 import Hummingbird
+import JSON
 import NIOCore
 
 /// GET /health, which describes the server and always answers 200, and GET /ready, which tells load balancers whether to send requests.

@@ -1,3 +1,5 @@
+import JSON
+
 /// Reads the fields of one JSON object and collects what is wrong with them, by the rules and in the words of pydantic.
 ///
 /// A field that cannot be read gives its default, or nil where it has none; ``issues`` then is not empty.

@@ -1,3 +1,5 @@
+import JSON
+
 /// Percent-encoding of URLs and of header parameters (RFC 3986, RFC 8187).
 enum PercentEncoding {
     /// Decodes `%41`; what is not two hexadecimal digits stays as it is, bytes that are not UTF-8 become U+FFFD.

@@ -1,3 +1,5 @@
+import JSON
+
 /// One item of a 422 answer, in the form of pydantic's errors.
 struct ValidationIssue: Sendable, Equatable {
     var type: String

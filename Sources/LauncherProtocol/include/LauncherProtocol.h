@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /// Raised with every incompatible change; the launcher states it in CI_EVENT_LAUNCHER_READY.
-#define CI_PROTOCOL_VERSION 1
+#define CI_PROTOCOL_VERSION 2
 
 /// Most zygotes one plan may name.
 #define CI_MAX_ZYGOTES 8
@@ -24,14 +24,22 @@ enum ci_request_kind : uint32_t {
     CI_REQUEST_CREATE = 1,
     /// Kill everything in the sandbox and remove what it had. Answer: DESTROYED, also for an unknown sandbox.
     CI_REQUEST_DESTROY = 2,
-    /// Send signal `argument` to the process group of the sandbox's main process. No answer.
+    /// Send signal `argument` to the process group of process `sandbox`, a sandbox's main process or one that entered
+    /// it. No answer.
     CI_REQUEST_SIGNAL = 3,
+    /// Fork one more process into the standing sandbox `sandbox`, with the zygote that made its main process;
+    /// `argument` is the new process's number. Answer: ENTERED or NOT_ENTERED; none where DESTROY overtakes it.
+    CI_REQUEST_ENTER = 4,
+    /// Stop every process of the sandbox where it stands (`argument` 1), or let them run again (0). No answer: what is
+    /// asked for afterwards finds it done. A sandbox without a freezer is left as it is.
+    CI_REQUEST_FREEZE = 5,
 };
 
 /// One request of the server.
 struct ci_request {
     uint32_t kind;
-    /// Chosen by the server, never 0, never used twice in a server's life.
+    /// Chosen by the server, never 0, never used twice in a server's life, below 2^31. The main process of a sandbox has
+    /// the sandbox's number; processes that enter it have numbers of their own out of the same row.
     uint32_t sandbox;
     int32_t argument;
 };
@@ -51,13 +59,17 @@ enum ci_event_kind : uint32_t {
     /// (errno). Nothing is left of it. ESRCH with CI_SECTION_NONE: its zygote died on the way. EAGAIN with
     /// CI_SECTION_NONE: no slot is free.
     CI_EVENT_FAILED = 5,
-    /// The sandbox's main process ended; `value` = wait status as of waitpid(2). The sandbox still stands. Not sent
-    /// after DESTROY.
+    /// Process `sandbox` ended; `value` = wait status as of waitpid(2). Its sandbox still stands. Not sent after
+    /// DESTROY.
     CI_EVENT_EXITED = 6,
-    /// Nothing is left of the sandbox.
+    /// Nothing is left of the sandbox, nor of any process that entered it.
     CI_EVENT_DESTROYED = 7,
     /// The launcher itself cannot start: `section`, `step`, `error`. It exits after this.
     CI_EVENT_LAUNCHER_FAILED = 8,
+    /// Process `sandbox` was forked into its sandbox. Descriptor: its channel.
+    CI_EVENT_ENTERED = 9,
+    /// Process `sandbox` could not be forked: `error` (errno). ESRCH: its zygote or its sandbox died on the way.
+    CI_EVENT_NOT_ENTERED = 10,
 };
 
 /// Where in the plan a step failed.
@@ -82,10 +94,10 @@ struct ci_event {
     int32_t error;
 };
 
-/// Launcher → zygote: fork a child into this sandbox. Descriptors: init's pidfd, the channel, then the cgroup.procs
+/// Launcher → zygote: fork a child that has this number. Descriptors: init's pidfd, the channel, then the cgroup.procs
 /// files.
 struct ci_fork_request {
-    uint32_t sandbox;
+    uint32_t process;
 };
 
 /// Zygote → launcher.
@@ -103,6 +115,6 @@ enum ci_fork_event_kind : uint32_t {
 /// One event of a zygote.
 struct ci_fork_event {
     uint32_t kind;
-    uint32_t sandbox;
+    uint32_t process;
     int32_t value;
 };

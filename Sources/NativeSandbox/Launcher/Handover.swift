@@ -1,6 +1,7 @@
-/// What the launcher hands over with a new sandbox.
+/// What the launcher hands over with a new sandbox, or with a process that entered one.
 struct Handover: Sendable {
-    var workspace: Descriptor
+    /// Nil for a process that entered a sandbox.
+    var workspace: Descriptor?
     var channel: Descriptor
     /// In the plan's order.
     var statistics: [Descriptor]
@@ -11,5 +12,12 @@ struct Handover: Sendable {
         workspace = descriptors[0]
         channel = descriptors[1]
         statistics = Array(descriptors[2...])
+    }
+
+    /// Nil when it is not just the channel.
+    init?(channel descriptors: [Descriptor]) {
+        guard descriptors.count == 1 else { return nil }
+        channel = descriptors[0]
+        statistics = []
     }
 }

@@ -4,7 +4,7 @@ extension LauncherClient {
     /// Carries out one action as far as the lock is needed; what resumes somebody is given back for later.
     func complete(_ action: LauncherState.Action, _ core: inout Core) -> (@Sendable () -> Void)? {
         switch action {
-        case .sendCreate, .sendDestroy, .awaitGuest, .announceReady:
+        case .sendCreate, .sendDestroy, .sendEnter, .sendKill, .awaitGuest, .announceReady:
             return nil
         case .deliver(let id):
             return deliver(id, &core)

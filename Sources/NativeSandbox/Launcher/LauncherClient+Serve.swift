@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import GuestProtocol
 import LauncherProtocol
 import Logging
 import Synchronization
@@ -134,6 +135,10 @@ extension LauncherClient {
                 core.sandboxes[id]?.handover = Handover(descriptors, statistics: plan.statistics.count)
                 if core.sandboxes[id]?.handover == nil { actions += core.state.handoverFailed(id) }
             }
+            if case .entered(let id) = event, core.sandboxes[id]?.maker != nil {
+                core.sandboxes[id]?.handover = Handover(channel: descriptors)
+                if core.sandboxes[id]?.handover == nil { actions += core.state.handoverFailed(id) }
+            }
             isReady = actions.contains(.announceReady)
             return actions
         }
@@ -157,7 +162,7 @@ extension LauncherClient {
         if count < 0, errno == EAGAIN || errno == EINTR { return }
         perform { core in
             guard count > 0 else { return core.state.guestSpoke(id, nil) }
-            core.sandboxes[id]?.frames.append(bytes[..<count])
+            bytes[..<count].withUnsafeBytes { core.sandboxes[id]?.frames.append($0) }
             do {
                 guard let frame = try core.sandboxes[id]?.frames.next() else { return [] }
                 return core.state.guestSpoke(id, frame)

@@ -1,6 +1,7 @@
 import CLinux
 import Execution
 import Glibc
+import GuestProtocol
 import LauncherProtocol
 import Logging
 import Synchronization
@@ -34,7 +35,8 @@ final class LauncherClient: Sendable {
         var maker: CheckedContinuation<Delivery, any Error>?
         var enders: [CheckedContinuation<Void, Never>] = []
         var handover: Handover?
-        var frames = FrameReader()
+        /// Only what it says before it is ready.
+        var frames = FrameReader(limit: FrameReader.scriptLimit)
     }
 
     /// A sandbox that is ready, for whoever made it.
@@ -57,7 +59,7 @@ final class LauncherClient: Sendable {
             filter: try Descriptor.sealedFile(named: "seccomp", holding: filter.bytes)
         )
         let launcher = try LauncherProcess.start(recipe)
-        self.core = Mutex(Core(state: LauncherState(zygotes: SandboxKind.allCases.map(\.rawValue)), launcher: launcher))
+        self.core = Mutex(Core(state: LauncherState(zygotes: plan.settings.kinds.map(\.rawValue)), launcher: launcher))
     }
 
     /// Whether sandboxes of both kinds can be made at once; if not, why.
@@ -73,14 +75,30 @@ final class LauncherClient: Sendable {
     ///
     /// - Throws: ``LauncherRefusal``, `CancellationError`; nothing is left then.
     func create(_ kind: SandboxKind) async throws -> Delivery {
-        guard let zygote = SandboxKind.allCases.firstIndex(of: kind) else { preconditionFailure("a kind that is none") }
+        guard let zygote = plan.settings.kinds.firstIndex(of: kind) else {
+            throw LauncherRefusal.unavailable("sandboxes of kind \(kind.rawValue) are not made here")
+        }
+        return try await make { $0.createRequested($1, zygote: zygote, deadline: $2) }
+    }
+
+    /// Forks another process into a sandbox, with the zygote that made its main process, and waits until it is ready. Only its channel is handed over.
+    ///
+    /// - Throws: ``LauncherRefusal``, `CancellationError`; nothing is left then.
+    func enter(_ sandbox: UInt32) async throws -> Delivery {
+        try await make { $0.enterRequested($1, sandbox: sandbox, deadline: $2) }
+    }
+
+    /// What the state answers to a request for a new number until a deadline.
+    private typealias Request = @Sendable (inout LauncherState, UInt32, LauncherState.Instant) -> [LauncherState.Action]
+
+    private func make(_ request: Request) async throws -> Delivery {
         let id = core.withLock { core in
             core.lastID += 1
             return core.lastID
         }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                begin(id, zygote: zygote, maker: continuation)
+                begin(id, request, maker: continuation)
                 // A cancellation before `begin` met nothing it could cancel.
                 if Task.isCancelled { cancelCreation(id) }
             }
@@ -89,19 +107,34 @@ final class LauncherClient: Sendable {
         }
     }
 
-    private func begin(_ id: UInt32, zygote: Int, maker: CheckedContinuation<Delivery, any Error>) {
+    private func begin(_ id: UInt32, _ request: Request, maker: CheckedContinuation<Delivery, any Error>) {
         let refusal: LauncherRefusal? = core.withLock { core in
             guard core.launcher != nil, !core.isStopping, core.defect == nil else {
                 return .unavailable(core.defect ?? "the launcher is not running")
             }
             core.sandboxes[id] = Entry(record: SandboxRecord(id: id), maker: maker)
-            let deadline = ContinuousClock.now + Self.creationTime
-            send(core.state.createRequested(id, zygote: zygote, deadline: deadline), &core)
             return nil
         }
         if let refusal { return maker.resume(throwing: refusal) }
+        perform { request(&$0.state, id, ContinuousClock.now + Self.creationTime) }
         // The thread has a new deadline to mind.
         wakeUp.signal()
+    }
+
+    /// Sends a signal to the process group of a main process or of one that entered. Nothing where it is gone.
+    func signal(_ process: UInt32, _ number: Int32) {
+        core.withLock { core in
+            guard core.sandboxes[process] != nil else { return }
+            send(ci_request(kind: CI_REQUEST_SIGNAL.rawValue, sandbox: process, argument: number), &core)
+        }
+    }
+
+    /// Stops every process of a sandbox where it stands, or lets them run again. What is asked for afterwards finds it done.
+    func freeze(_ sandbox: UInt32, _ isFrozen: Bool) {
+        core.withLock { core in
+            guard core.sandboxes[sandbox] != nil else { return }
+            send(ci_request(kind: CI_REQUEST_FREEZE.rawValue, sandbox: sandbox, argument: isFrozen ? 1 : 0), &core)
+        }
     }
 
     private func cancelCreation(_ id: UInt32) {
@@ -144,6 +177,10 @@ final class LauncherClient: Sendable {
                 send(ci_request(kind: CI_REQUEST_CREATE.rawValue, sandbox: id, argument: Int32(zygote)), &core)
             case .sendDestroy(let id):
                 send(ci_request(kind: CI_REQUEST_DESTROY.rawValue, sandbox: id, argument: 0), &core)
+            case .sendEnter(let id, let sandbox):
+                send(ci_request(kind: CI_REQUEST_ENTER.rawValue, sandbox: sandbox, argument: Int32(id)), &core)
+            case .sendKill(let id):
+                send(ci_request(kind: CI_REQUEST_SIGNAL.rawValue, sandbox: id, argument: SIGKILL), &core)
             default:
                 break
             }

@@ -8,6 +8,8 @@ enum LauncherEvent: Sendable, Equatable {
     case created(UInt32)
     case failed(UInt32, StepFailure)
     case exited(UInt32, status: Int32)
+    case entered(UInt32)
+    case notEntered(UInt32, StepFailure)
     case destroyed(UInt32)
     case launcherFailed(StepFailure)
 
@@ -20,6 +22,8 @@ enum LauncherEvent: Sendable, Equatable {
         case CI_EVENT_ZYGOTE_LOST.rawValue: self = .zygoteLost(Int(event.value), status: event.error)
         case CI_EVENT_CREATED.rawValue: self = .created(event.sandbox)
         case CI_EVENT_FAILED.rawValue: self = .failed(event.sandbox, failure)
+        case CI_EVENT_ENTERED.rawValue: self = .entered(event.sandbox)
+        case CI_EVENT_NOT_ENTERED.rawValue: self = .notEntered(event.sandbox, failure)
         case CI_EVENT_EXITED.rawValue: self = .exited(event.sandbox, status: event.value)
         case CI_EVENT_DESTROYED.rawValue: self = .destroyed(event.sandbox)
         case CI_EVENT_LAUNCHER_FAILED.rawValue: self = .launcherFailed(failure)

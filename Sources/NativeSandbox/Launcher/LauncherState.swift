@@ -1,4 +1,5 @@
 import Glibc
+import GuestProtocol
 import LauncherProtocol
 
 /// What the server knows about its launcher and the sandboxes there: decides, does nothing, has no clock.
@@ -10,6 +11,10 @@ struct LauncherState: Sendable {
         /// Send a CREATE with that zygote.
         case sendCreate(UInt32, zygote: Int)
         case sendDestroy(UInt32)
+        /// Send an ENTER of a process into a sandbox.
+        case sendEnter(UInt32, sandbox: UInt32)
+        /// Send the SIGNAL that kills a process.
+        case sendKill(UInt32)
         /// Wait for the first frame of its guest.
         case awaitGuest(UInt32)
         /// Its maker gets it.
@@ -41,6 +46,8 @@ struct LauncherState: Sendable {
         case queued(zygote: Int, deadline: Instant)
         /// CREATE was sent.
         case creating(zygote: Int, deadline: Instant)
+        /// ENTER was sent.
+        case entering(deadline: Instant)
         /// It stands; its guest has said nothing yet.
         case warming(deadline: Instant)
         case standing
@@ -48,13 +55,17 @@ struct LauncherState: Sendable {
 
         var deadline: Instant? {
             switch self {
-            case .queued(_, let deadline), .creating(_, let deadline), .warming(let deadline): deadline
+            case .queued(_, let deadline), .creating(_, let deadline), .entering(let deadline),
+                .warming(let deadline):
+                deadline
             case .standing, .destroying: nil
             }
         }
     }
 
     private var entries: [UInt32: Entry] = [:]
+    /// Which sandbox each process entered that is not a main process.
+    private var hosts: [UInt32: UInt32] = [:]
     private var isLauncherReady = false
     private var readyZygotes: Set<Int> = []
     private var wasAnnounced = false
@@ -85,6 +96,17 @@ struct LauncherState: Sendable {
         return [.sendCreate(id, zygote: zygote)]
     }
 
+    /// Another process is to enter a sandbox.
+    mutating func enterRequested(_ id: UInt32, sandbox: UInt32, deadline: Instant) -> [Action] {
+        precondition(entries[id] == nil, "a process number was used twice")
+        guard case .standing = entries[sandbox] else {
+            return [.refuse(id, .unavailable("its sandbox is gone")), .gone(id)]
+        }
+        hosts[id] = sandbox
+        entries[id] = .entering(deadline: deadline)
+        return [.sendEnter(id, sandbox: sandbox)]
+    }
+
     /// Its maker does not want it any longer; nothing when it was delivered already.
     mutating func creationCancelled(_ id: UInt32) -> [Action] {
         abandon(id, .cancelled)
@@ -96,7 +118,9 @@ struct LauncherState: Sendable {
         case nil: return [.gone(id)]
         case .destroying: return []
         case .queued: preconditionFailure("a sandbox that was never delivered is destroyed")
+        case .entering: preconditionFailure("a process is killed, not destroyed")
         case .creating, .warming, .standing:
+            precondition(hosts[id] == nil, "a process is killed, not destroyed")
             entries[id] = .destroying
             return [.sendDestroy(id)]
         }
@@ -112,7 +136,7 @@ struct LauncherState: Sendable {
         case .failed(let step, let code):
             let failure = StepFailure(section: CI_SECTION_ENTRY.rawValue, step: step, code: code)
             return abandon(id, .step(failure))
-        case .done, nil:
+        case .done, .opened, .refused, .cell, nil:
             return abandon(id, .text("its interpreter did not become ready"))
         }
     }
@@ -140,6 +164,18 @@ struct LauncherState: Sendable {
             guard case .creating = entries[id] else { return [] }
             entries[id] = nil
             return [.refuse(id, Self.reason(failure)), .gone(id)]
+        case .entered(let id):
+            switch entries[id] {
+            case .entering(let deadline):
+                entries[id] = .warming(deadline: deadline)
+                return [.awaitGuest(id)]
+            case .destroying: return [.sendKill(id)]
+            default: return []
+            }
+        case .notEntered(let id, let failure):
+            return forgetProcess(id, because: Self.reason(failure))
+        case .exited(let id, let status) where hosts[id] != nil:
+            return processExited(id, status)
         case .exited(let id, let status):
             if case .warming = entries[id] {
                 return abandon(id, .text("its interpreter ended at once, with \(ExitStatus(status))"))
@@ -159,9 +195,34 @@ struct LauncherState: Sendable {
         }
     }
 
+    private mutating func processExited(_ id: UInt32, _ status: Int32) -> [Action] {
+        if case .standing = entries[id] {
+            return [.exited(id, status: status)] + forgetProcess(id, because: .cancelled)
+        }
+        return forgetProcess(id, because: .text("its interpreter ended at once, with \(ExitStatus(status))"))
+    }
+
+    /// Nothing is left of a process. Who waits for it is told why, and so is its owner.
+    private mutating func forgetProcess(_ id: UInt32, because reason: Reason, lost: String? = nil) -> [Action] {
+        hosts[id] = nil
+        switch entries.removeValue(forKey: id) {
+        case .entering, .warming: return [.refuse(id, reason), .gone(id)]
+        case .standing: return (lost.map { [.lost(id, $0)] } ?? []) + [.gone(id)]
+        case .destroying: return [.gone(id)]
+        case .queued, .creating, nil: return []
+        }
+    }
+
     private mutating func destroyed(_ id: UInt32) -> [Action] {
+        let reason = "its sandbox was destroyed"
+        let processes = hosts.filter { $0.value == id }.keys.sorted()
+        let ends = processes.flatMap { forgetProcess($0, because: .text(reason), lost: reason) }
+        return ends + sandboxDestroyed(id)
+    }
+
+    private mutating func sandboxDestroyed(_ id: UInt32) -> [Action] {
         switch entries[id] {
-        case nil, .queued: return []
+        case nil, .queued, .entering: return []
         case .destroying: break
         // Not asked for: so it is a loss.
         case .creating, .warming:
@@ -234,9 +295,13 @@ struct LauncherState: Sendable {
         case .queued:
             entries[id] = nil
             return [.refuse(id, reason), .gone(id)]
+        case .entering:
+            // It is killed when it has entered.
+            entries[id] = .destroying
+            return [.refuse(id, reason)]
         case .creating, .warming:
             entries[id] = .destroying
-            return [.refuse(id, reason), .sendDestroy(id)]
+            return [.refuse(id, reason), hosts[id] == nil ? .sendDestroy(id) : .sendKill(id)]
         case .standing, .destroying, nil:
             return []
         }
@@ -245,11 +310,12 @@ struct LauncherState: Sendable {
     /// Those who wait for a zygote go on waiting: it comes back with the launcher or their deadline passes.
     private mutating func forgetAll(_ reason: String) -> [Action] {
         var actions: [Action] = []
+        hosts = [:]
         for (id, entry) in entries.sorted(by: { $0.key < $1.key }) {
             switch entry {
             case .queued:
                 continue
-            case .creating, .warming: actions.append(.refuse(id, .text(reason)))
+            case .creating, .entering, .warming: actions.append(.refuse(id, .text(reason)))
             case .standing: actions.append(.lost(id, reason))
             case .destroying: break
             }

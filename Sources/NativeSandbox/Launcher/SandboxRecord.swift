@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What became of one sandbox: written by the launcher's thread, read by whoever runs in it.
+/// What became of one sandbox, or of one process that entered one: written by the launcher's thread, read by whoever runs in it.
 final class SandboxRecord: Sendable {
     let id: UInt32
     private let state = Mutex(State())

@@ -56,11 +56,11 @@ extension SandboxPlan {
         controllers.map { "+\($0)" }.joined(separator: " ")
     }
 
-    /// One for each kind, whose index is the kind's place in ``SandboxKind/allCases``.
+    /// One for each kind, whose index is the kind's place in ``NativeSettings/kinds``.
     private mutating func addZygotes() {
         let python = Path.environment + "/bin/python3"
-        for kind in SandboxKind.allCases {
-            let imports = kind == .full ? settings.warmImports.joined(separator: ",") : ""
+        for kind in settings.kinds {
+            let imports = kind == .bare ? "" : settings.warmImports.joined(separator: ",")
             // -s, -E: neither the user's packages nor PYTHON variables count.
             add(
                 .launcher,

@@ -1,11 +1,46 @@
+import Execution
+
 extension SandboxPlan {
-    private var memoryBytes: Int { settings.memoryLimitMB << 20 }
+    /// What the sandboxes of some kinds may use.
+    private struct Allowance {
+        let kinds: [SandboxKind]
+        let memoryBytes: Int
+        let processes: Int
+        /// CPU time of a single process; nil is no limit.
+        let cpuSeconds: Int?
+    }
+
+    private var allowances: [Allowance] {
+        [
+            Allowance(
+                kinds: SandboxKind.executions,
+                memoryBytes: settings.memoryLimitMB << 20,
+                processes: settings.maxProcesses,
+                cpuSeconds: settings.cpuTimeLimitSeconds
+            ),
+            Allowance(
+                kinds: [.notebook],
+                memoryBytes: settings.contextMemoryLimitMB << 20,
+                processes: settings.contextMaxProcesses,
+                cpuSeconds: nil
+            ),
+        ]
+    }
 
     /// `[limits]`: what control groups hold every sandbox to. Without them, limits for each process stand in; see
     /// ``addResourceLimits()``.
     mutating func addLimits() {
+        if facts.cgroups.isMissing { return }
+        for allowance in allowances {
+            begin(.limits, for: allowance.kinds)
+            addLimits(allowance)
+        }
+    }
+
+    private mutating func addLimits(_ allowance: Allowance) {
         // Init is one of ours and takes no place of the program's.
-        let processes = "\(settings.maxProcesses + 1)"
+        let processes = "\(allowance.processes + 1)"
+        let memoryBytes = allowance.memoryBytes
         switch facts.cgroups {
         case .version1(let hierarchies):
             let memory = hierarchyName("memory", hierarchies)
@@ -17,8 +52,9 @@ extension SandboxPlan {
         case .version2:
             add(.limits, "write", "unified", "memory.max", "\(memoryBytes)")
             add(.limits, "attempt", "unified", "memory.swap.max", "0")
-            // Out of memory ends the sandbox as a whole, so that no half-dead program goes on.
-            add(.limits, "attempt", "unified", "memory.oom.group", "1")
+            // Out of memory ends an execution as a whole, so that no half-dead program goes on; of several contexts only one.
+            let isWhole = allowance.kinds == SandboxKind.executions
+            add(.limits, "attempt", "unified", "memory.oom.group", isWhole ? "1" : "0")
             add(.limits, "write", "unified", "pids.max", processes)
         case .missing:
             break
@@ -57,25 +93,34 @@ extension SandboxPlan {
 
     /// Limits of the kernel for each process, in `[entry]`.
     mutating func addResourceLimits() {
-        func limit(_ name: String, _ soft: Int, _ hard: Int) {
-            add(.entry, "resource-limit", name, "\(soft)", "\(hard)")
+        addResourceLimit("core", 0, 0)
+        addResourceLimit("nofile", settings.maxOpenFiles, settings.maxOpenFiles)
+        addResourceLimit("memlock", 8 << 20, 8 << 20)
+        for allowance in allowances {
+            begin(.entry, for: allowance.kinds)
+            addResourceLimits(allowance)
         }
-        limit("core", 0, 0)
-        limit("nofile", settings.maxOpenFiles, settings.maxOpenFiles)
+        begin(.entry, for: [])
+    }
+
+    private mutating func addResourceLimit(_ name: String, _ soft: Int, _ hard: Int) {
+        add(.entry, "resource-limit", name, "\(soft)", "\(hard)")
+    }
+
+    private mutating func addResourceLimits(_ allowance: Allowance) {
+        let memoryBytes = allowance.memoryBytes
         // Counted for each user namespace, hence for each sandbox. Init counts where it has the program's user.
-        let processes = settings.maxProcesses + (identity == .shared ? 1 : 0)
-        limit("nproc", processes, processes)
-        limit("memlock", 8 << 20, 8 << 20)
-        let seconds = settings.cpuTimeLimitSeconds
+        let processes = allowance.processes + (identity == .shared ? 1 : 0)
+        addResourceLimit("nproc", processes, processes)
         if case .missing = facts.cgroups {
-            limit("cpu", seconds, seconds + 1)
+            if let seconds = allowance.cpuSeconds { addResourceLimit("cpu", seconds, seconds + 1) }
             // What a process maps privately; the warm interpreter's own share is not the program's.
-            limit("data", memoryBytes + Self.interpreterDataBytes, memoryBytes + Self.interpreterDataBytes)
+            addResourceLimit("data", memoryBytes + Self.interpreterDataBytes, memoryBytes + Self.interpreterDataBytes)
             // What it maps at all: catches shared mappings, with room for libraries and what the C library reserves.
-            limit("as", memoryBytes + Self.addressSpaceBytes, memoryBytes + Self.addressSpaceBytes)
-        } else {
+            addResourceLimit("as", memoryBytes + Self.addressSpaceBytes, memoryBytes + Self.addressSpaceBytes)
+        } else if let seconds = allowance.cpuSeconds {
             // Acts only where the server died: it counts for the sandbox as a whole and is earlier.
-            limit("cpu", seconds + 2, seconds + 3)
+            addResourceLimit("cpu", seconds + 2, seconds + 3)
         }
     }
 

@@ -1,3 +1,5 @@
+import Execution
+
 /// Decides how every sandbox of this server is built: settings and facts in, a plan out. Nothing is looked up or
 /// changed here.
 struct SandboxPlan: Sendable, Equatable {
@@ -62,6 +64,11 @@ struct SandboxPlan: Sendable, Equatable {
 
     mutating func add(_ section: PlanText.Section, _ verb: String, _ arguments: String...) {
         plan.add(verb, arguments, to: section)
+    }
+
+    /// The following steps of a section count for sandboxes of these kinds; for every sandbox where there are none.
+    mutating func begin(_ section: PlanText.Section, for kinds: [SandboxKind]) {
+        plan.add("for", kinds.map(\.rawValue), to: section)
     }
 
     private mutating func addWorkspace() {

@@ -1,6 +1,7 @@
 import CLinux
 import Execution
 import Glibc
+import GuestProtocol
 import NIOCore
 
 /// Drives one execution from its first byte to its end, on one thread that it blocks.
@@ -43,6 +44,8 @@ struct ExecutionDriver {
     private var pipes: [OutputPipe]
     private var input: ByteFeed
     private var channel: GuestChannel
+    /// What the guest said the program's exit code is.
+    private var exitCode: Int?
     private let start: Instant
     private var processorWatch: ProcessorWatch
     private var readBytes = 0
@@ -70,8 +73,9 @@ struct ExecutionDriver {
             OutputPipe(.stderr, end: stderr, limit: limits.outputBytes),
         ]
         input = ByteFeed(Array((script.standardInput ?? "").utf8), into: feed)
-        let frame = RunFrame.encode(script)
-        channel = GuestChannel(context.channel, sending: frame, with: [inputEnd, stdoutEnd, stderrEnd])
+        channel = GuestChannel(context.channel, limit: FrameReader.scriptLimit)
+        let frame = ServerFrame.run(script, filename: "\(SandboxPlan.Path.workspace)/\(WorkspacePath.entrypoint)")
+        channel.send(frame, with: [inputEnd, stdoutEnd, stderrEnd])
         start = .now
         processorWatch = ProcessorWatch(context.statistics, limit: limits.cpuTime, start: start)
     }
@@ -79,12 +83,15 @@ struct ExecutionDriver {
     /// Runs the program to its end. Blocks.
     mutating func run() throws(Failure) -> End {
         context.record.attach(context.control.wakeUp)
-        channel.push()
         input.push()
         let defect = withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 16) { space -> Failure? in
             while true {
                 let state = context.record.current
-                if isOver(state) { return nil }
+                if isOver(state) {
+                    // It may have ended between saying so and our listening.
+                    hear(space)
+                    return nil
+                }
                 if let failure = failure(state) { return failure }
                 enforce(at: .now)
                 step(space)
@@ -93,16 +100,21 @@ struct ExecutionDriver {
         for index in pipes.indices { pipes[index].finish(pass) }
         if let defect { throw defect }
         if verdict == .cancelled { throw .cancelled }
-        // It may have ended between saying so and our listening.
-        if channel.isOpen { channel.pull() }
         return end()
+    }
+
+    /// Takes what the guest says: that the program ended. Anything else is its last word; how it ended, its wait status tells.
+    private mutating func hear(_ space: UnsafeMutableRawBufferPointer) {
+        guard let frame = channel.pull(into: space).first else { return }
+        if case .done(let code) = frame { exitCode = code }
+        channel.close()
     }
 
     /// Whether the program has ended and its output has, too, or was killed and takes too long to end.
     private func isOver(_ state: SandboxRecord.State) -> Bool {
         if let patienceEnds, patienceEnds <= .now { return true }
         if pipes.contains(where: \.isOpen) { return false }
-        return verdict != nil ? state.isGone : channel.exitCode != nil || state.exit != nil
+        return verdict != nil ? state.isGone : exitCode != nil || state.exit != nil
     }
 
     /// Why waiting is of no use.
@@ -148,7 +160,7 @@ struct ExecutionDriver {
                 readBytes += pipes[index].read(into: space, pass)
             }
             if entries[1].revents & Int16(POLLOUT) != 0 { channel.push() }
-            if entries[1].revents & ~Int16(POLLOUT) != 0 { channel.pull() }
+            if entries[1].revents & ~Int16(POLLOUT) != 0 { hear(space) }
         }
     }
 
@@ -194,7 +206,7 @@ extension ExecutionDriver {
 
     private var ending: Outcome.Ending {
         if case .limit(let ending) = verdict { return ending }
-        if let code = channel.exitCode { return .exited(code) }
+        if let code = exitCode { return .exited(code) }
         guard let exit = context.record.current.exit else { preconditionFailure("a program ended without an end") }
         guard let signal = exit.signal else { return .exited(exit.code ?? 0) }
         if signal == SIGKILL, measured.kills > 0 { return .memoryLimit }

@@ -20,21 +20,27 @@ final class LinuxSandbox: Sandbox {
         var hasRun = false
         /// Whether nothing but the program lay in the workspace when all its processes had ended.
         var isEmpty = false
+        /// Whether the main process, which waits since the sandbox was made, belongs to a context.
+        var isMainTaken = false
     }
 
-    init(_ delivery: LauncherClient.Delivery, kind: SandboxKind, launcher: LauncherClient, threads: NIOThreadPool) {
+    /// Fails when there is no workspace in the delivery.
+    init?(_ delivery: LauncherClient.Delivery, kind: SandboxKind, launcher: LauncherClient, threads: NIOThreadPool) {
+        guard let root = delivery.handover.workspace else { return nil }
         self.id = SandboxID(delivery.record.id)
         self.kind = kind
         self.delivery = delivery
         self.launcher = launcher
         self.threads = threads
         self.statistics = SandboxStatistics(launcher.plan.statistics, delivery.handover.statistics)
-        self.workspace = Workspace(root: delivery.handover.workspace)
+        self.workspace = Workspace(root: root)
     }
 
     var isAlive: Bool {
         let current = delivery.record.current
-        return current.exit == nil && current.lost == nil && !current.isGone && !state.withLock { $0.hasRun }
+        let (hasRun, isMainTaken) = state.withLock { ($0.hasRun, $0.isMainTaken) }
+        // Contexts come and go, the one in the main process too.
+        return (current.exit == nil || isMainTaken) && current.lost == nil && !current.isGone && !hasRun
     }
 
     func stage(_ files: [StagedFile]) async throws {
@@ -127,5 +133,45 @@ final class LinuxSandbox: Sandbox {
 
     func destroy() async {
         await launcher.destroy(id.rawValue)
+    }
+
+    func openKernel(language: String, directory: String) async throws -> any Kernel {
+        precondition(kind == .notebook, "a sandbox for one execution holds no contexts")
+        let process = try await kernelProcess()
+        let kernel: LinuxKernel
+        do {
+            kernel = try LinuxKernel(
+                record: process.record,
+                channel: process.handover.channel,
+                statistics: statistics,
+                launcher: launcher,
+                grace: launcher.plan.settings.interruptGrace
+            )
+        } catch {
+            launcher.signal(process.record.id, SIGKILL)
+            throw SandboxError.setup(error.description)
+        }
+        try await kernel.open(language: language, directory: directory)
+        return kernel
+    }
+
+    /// The main process for the first context, one that enters for every other.
+    private func kernelProcess() async throws -> LauncherClient.Delivery {
+        let isMainFree = state.withLock { state in
+            defer { state.isMainTaken = true }
+            return !state.isMainTaken
+        }
+        if isMainFree, delivery.record.current.exit == nil { return delivery }
+        do {
+            return try await launcher.enter(id.rawValue)
+        } catch LauncherRefusal.unavailable(let reason) {
+            throw SandboxError.lost(reason)
+        } catch LauncherRefusal.setup(let reason) {
+            throw isAlive ? SandboxError.setup(reason) : SandboxError.lost(reason)
+        }
+    }
+
+    func setFrozen(_ isFrozen: Bool) {
+        launcher.freeze(id.rawValue, isFrozen)
     }
 }

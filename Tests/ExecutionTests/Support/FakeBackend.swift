@@ -1,5 +1,6 @@
 import NIOCore
 import Synchronization
+import TestSupport
 
 @testable import Execution
 
@@ -83,6 +84,8 @@ final class FakeSandbox: Sandbox {
         }
         var onRead: @Sendable (FakeSandbox, WorkspacePath) throws -> Void = { _, _ in }
         var onDestroy: @Sendable () async -> Void = {}
+        /// Given language and directory.
+        var onOpen: @Sendable (FakeSandbox, String, String) async throws -> any Kernel = { _, _, _ in FakeKernel() }
         var mayHaveStarted = true
         /// What the program leaves behind.
         var produced: [String: [UInt8]] = [:]
@@ -93,6 +96,7 @@ final class FakeSandbox: Sandbox {
         var isAlive = true
         var hasRun = false
         var isDestroyed = false
+        var isFrozen = false
         var staged: [StagedFile] = []
     }
 
@@ -153,6 +157,17 @@ final class FakeSandbox: Sandbox {
             continuation.finish()
         }
     }
+
+    func openKernel(language: String, directory: String) async throws -> any Kernel {
+        if !isAlive { throw SandboxError.lost("it was dead") }
+        return try await behaviour.onOpen(self, language, directory)
+    }
+
+    func setFrozen(_ isFrozen: Bool) {
+        state.withLock { $0.isFrozen = isFrozen }
+    }
+
+    var isFrozen: Bool { state.withLock { $0.isFrozen } }
 
     func destroy() async {
         backend.beginDestroy()

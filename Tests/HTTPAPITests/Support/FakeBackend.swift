@@ -1,6 +1,7 @@
 import Execution
 import NIOCore
 import Synchronization
+import TestSupport
 
 /// A backend whose programs are closures: what a sandbox does with a script is the test's business.
 final class FakeBackend: SandboxBackend {
@@ -13,6 +14,10 @@ final class FakeBackend: SandboxBackend {
         /// What every program leaves in its workspace.
         var produced: [String: [UInt8]] = [:]
         var makeError: SandboxError?
+        /// What a context does with a cell.
+        var cells: FakeKernel.Program = { _, _, _ in CellEnding() }
+        /// Why no context can be had.
+        var kernelError: KernelRefusal?
     }
 
     let name = "fake"
@@ -82,6 +87,13 @@ final class FakeSandbox: Sandbox {
             continuation.finish()
         }
     }
+
+    func openKernel(language: String, directory: String) async throws -> any Kernel {
+        if let error = backend.current.kernelError { throw error }
+        return FakeKernel(backend.current.cells)
+    }
+
+    func setFrozen(_ isFrozen: Bool) {}
 
     func destroy() async {}
 }

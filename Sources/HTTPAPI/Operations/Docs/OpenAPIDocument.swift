@@ -1,3 +1,4 @@
+import JSON
 import NIOCore
 
 /// The description of the API, OpenAPI 3.1.

@@ -1,8 +1,9 @@
 import FoundationEssentials
 import NIOCore
+import TestSupport
 import Testing
 
-@testable import HTTPAPI
+@testable import JSON
 
 @Suite struct JSONTextEncoderTests {
     @Test(

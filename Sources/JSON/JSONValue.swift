@@ -1,5 +1,5 @@
 /// A JSON value, with the distinctions Python's json module makes: integers are exact, `NaN` and infinities are numbers.
-enum JSONValue: Sendable, Equatable {
+package enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
     case integer(Int)
@@ -14,12 +14,12 @@ enum JSONValue: Sendable, Equatable {
 }
 
 /// The members of a JSON object: each name once, in the order of its first appearance, with its last value.
-struct JSONObject: Sendable, Equatable {
-    private(set) var names: [String] = []
-    private(set) var values: [JSONValue] = []
+package struct JSONObject: Sendable, Equatable {
+    package private(set) var names: [String] = []
+    package private(set) var values: [JSONValue] = []
 
     /// Joins names and values of equal count as they were written.
-    init(names: [String], values: [JSONValue]) {
+    package init(names: [String], values: [JSONValue]) {
         precondition(names.count == values.count, "every member has a name and a value")
         if Set(names).count == names.count {
             (self.names, self.values) = (names, values)
@@ -39,7 +39,7 @@ struct JSONObject: Sendable, Equatable {
     }
 
     /// The value of a member. Names are compared by their bytes, not by Unicode's canonical equivalence.
-    subscript(name: String) -> JSONValue? {
+    package subscript(name: String) -> JSONValue? {
         names.firstIndex { $0.utf8.elementsEqual(name.utf8) }.map { values[$0] }
     }
 

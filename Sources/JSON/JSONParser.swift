@@ -1,7 +1,7 @@
-import NIOCore
+package import NIOCore
 
 /// Why a text is no JSON, in the words and at the place Python's json module gives.
-enum JSONParseError: Error, Equatable {
+package enum JSONParseError: Error, Equatable {
     /// `offset` counts characters (Unicode scalars) from the beginning, a byte order mark left out.
     case syntax(message: String, offset: Int)
     /// What Python reports by other errors than a decoding error: bytes that are not UTF-8, nesting, digits or members beyond its or our limits.
@@ -12,13 +12,13 @@ enum JSONParseError: Error, Equatable {
 ///
 /// It accepts `NaN`, `Infinity`, `-Infinity`, numbers beyond every range, repeated names (the last wins) and unpaired surrogate escapes. It works
 /// without recursion and refuses what is nested too deeply or has too many values.
-struct JSONParser {
+package struct JSONParser {
     /// Most containers inside one another; Python's own limit is of this size.
-    static let maximumDepth = 900
+    package static let maximumDepth = 900
     /// Most values of one text, so that a small text cannot become a large tree.
-    static let maximumValues = 100_000
+    package static let maximumValues = 100_000
     /// Most digits of an integer, as in Python.
-    static let maximumDigits = 4300
+    package static let maximumDigits = 4300
 
     private let bytes: [UInt8]
     private let start: Int
@@ -32,7 +32,7 @@ struct JSONParser {
         var values: [JSONValue] = []
     }
 
-    static func parse(_ buffer: ByteBuffer) throws(JSONParseError) -> JSONValue {
+    package static func parse(_ buffer: ByteBuffer) throws(JSONParseError) -> JSONValue {
         var parser = JSONParser(bytes: Array(buffer.readableBytesView))
         return try parser.parseText()
     }

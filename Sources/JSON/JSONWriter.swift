@@ -1,29 +1,29 @@
-import NIOCore
+package import NIOCore
 
 /// Writes compact JSON into a buffer. Who uses it sees to commas and brackets, or hands over whole values.
-struct JSONWriter {
-    private(set) var buffer: ByteBuffer
+package struct JSONWriter: Sendable {
+    package private(set) var buffer: ByteBuffer
 
-    init(capacity: Int = 256) { buffer = ByteBufferAllocator().buffer(capacity: capacity) }
+    package init(capacity: Int = 256) { buffer = ByteBufferAllocator().buffer(capacity: capacity) }
 
     /// Text that is JSON already.
-    mutating func raw(_ json: StaticString) { buffer.writeStaticString(json) }
+    package mutating func raw(_ json: StaticString) { buffer.writeStaticString(json) }
 
     /// JSON made elsewhere.
-    mutating func raw(_ json: ByteBuffer) { buffer.writeImmutableBuffer(json) }
+    package mutating func raw(_ json: ByteBuffer) { buffer.writeImmutableBuffer(json) }
 
-    mutating func integer(_ number: some BinaryInteger) { buffer.writeString(String(number)) }
+    package mutating func integer(_ number: some BinaryInteger) { buffer.writeString(String(number)) }
 
-    mutating func bool(_ value: Bool) { buffer.writeStaticString(value ? "true" : "false") }
+    package mutating func bool(_ value: Bool) { buffer.writeStaticString(value ? "true" : "false") }
 
-    mutating func string(_ text: String) {
+    package mutating func string(_ text: String) {
         buffer.writeInteger(UInt8(ascii: "\""))
         JSONTextEncoder.write(text, to: &buffer)
         buffer.writeInteger(UInt8(ascii: "\""))
     }
 
     /// Program output: bytes of any kind, see ``JSONTextEncoder``.
-    mutating func text(_ bytes: ByteBuffer) {
+    package mutating func text(_ bytes: ByteBuffer) {
         var encoder = JSONTextEncoder()
         buffer.writeInteger(UInt8(ascii: "\""))
         encoder.append(bytes, to: &buffer)
@@ -32,14 +32,14 @@ struct JSONWriter {
     }
 
     /// A number as Python's repr has it; NaN and infinities, which JSON lacks, are null.
-    mutating func number(_ value: Double) {
+    package mutating func number(_ value: Double) {
         guard value.isFinite else { return raw("null") }
         // Python writes whole numbers out up to 10^16, Swift up to 2^53.
         let isWrittenOut = (0x1p53..<1e16).contains(value.magnitude)
         buffer.writeString(isWrittenOut ? "\(Int64(value)).0" : "\(value)")
     }
 
-    mutating func value(_ value: JSONValue) {
+    package mutating func value(_ value: JSONValue) {
         switch value {
         case .null: raw("null")
         case .bool(let value): bool(value)
@@ -61,7 +61,7 @@ struct JSONWriter {
     }
 
     /// An array of which `write` writes each element.
-    mutating func list<Elements: Sequence>(
+    package mutating func list<Elements: Sequence>(
         _ elements: Elements,
         write: (inout JSONWriter, Elements.Element) -> Void
     ) {

@@ -1,7 +1,7 @@
 /// Hexadecimal digits as bytes of ASCII.
-enum Hexadecimal {
+package enum Hexadecimal {
     /// The value of a digit of either case, nil for any other byte.
-    static func value(_ byte: UInt8) -> UInt8? {
+    package static func value(_ byte: UInt8) -> UInt8? {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
@@ -11,12 +11,12 @@ enum Hexadecimal {
     }
 
     /// The lower-case digit of a value below 16.
-    static func lower(_ value: UInt8) -> UInt8 {
+    package static func lower(_ value: UInt8) -> UInt8 {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 
     /// The upper-case digit of a value below 16.
-    static func upper(_ value: UInt8) -> UInt8 {
+    package static func upper(_ value: UInt8) -> UInt8 {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "A") + value - 10
     }
 }

@@ -1,34 +1,36 @@
-import NIOCore
+package import NIOCore
 
 /// Writes bytes of any kind as the inside of a JSON string: incrementally, repairing UTF-8 and escaping in one pass.
 ///
 /// What is not UTF-8 becomes U+FFFD, one for each maximal invalid part, as Python's decoders do. A character cut by the border of two pieces is
 /// kept until the rest comes. Control characters are escaped, and so are the line separators that some readers of event streams take
 /// for the end of a line: U+0085, U+2028, U+2029.
-struct JSONTextEncoder {
+package struct JSONTextEncoder: Sendable {
     /// The beginning of a character that the last piece cut, at most three bytes.
     private var pending: [UInt8] = []
 
+    package init() {}
+
     /// Writes as much of `bytes` as is certain and keeps the rest.
-    mutating func append(_ bytes: ByteBuffer, to output: inout ByteBuffer) {
+    package mutating func append(_ bytes: ByteBuffer, to output: inout ByteBuffer) {
         bytes.withUnsafeReadableBytes { append($0, to: &output) }
     }
 
     /// Writes what was kept: an unfinished character is U+FFFD.
-    mutating func finish(to output: inout ByteBuffer) {
+    package mutating func finish(to output: inout ByteBuffer) {
         if !pending.isEmpty { output.writeBytes(UTF8.encodedReplacementCharacter) }
         pending = []
     }
 
     /// Writes a whole text.
-    static func write(_ text: String, to output: inout ByteBuffer) {
+    package static func write(_ text: String, to output: inout ByteBuffer) {
         var text = text
         var encoder = JSONTextEncoder()
         text.withUTF8 { encoder.append(UnsafeRawBufferPointer($0), to: &output) }
     }
 
     /// As ``append(_:to:)``; `bytes` is only read during the call.
-    mutating func append(_ bytes: UnsafeRawBufferPointer, to output: inout ByteBuffer) {
+    package mutating func append(_ bytes: UnsafeRawBufferPointer, to output: inout ByteBuffer) {
         var rest = bytes[...]
         while !pending.isEmpty, let byte = rest.first {
             // Byte by byte until the cut character is whole or broken.

@@ -1,0 +1,47 @@
+import NIOCore
+
+/// Cuts the bytes of a channel into frames.
+package struct FrameReader: Sendable {
+    /// Longest frame of a guest that runs one program: it has little to say.
+    package static let scriptLimit = 1 << 20
+    /// Longest frame of a context: a picture is one.
+    package static let contextLimit = 32 << 20
+
+    private let limit: Int
+    private var bytes = ByteBuffer()
+
+    /// Why a guest is not listened to any longer.
+    package struct Refused: Error, Equatable {
+        package init() {}
+    }
+
+    /// Takes frames of at most `limit` bytes.
+    package init(limit: Int) { self.limit = limit }
+
+    /// Takes what was read.
+    package mutating func append(_ more: UnsafeRawBufferPointer) {
+        bytes.writeBytes(more)
+    }
+
+    /// How many bytes more the frame at hand needs at least; 0 where one is whole.
+    package var missing: Int {
+        guard let length = length else { return 4 - bytes.readableBytes }
+        return max(0, 4 + length - bytes.readableBytes)
+    }
+
+    private var length: Int? {
+        bytes.getInteger(at: bytes.readerIndex, endianness: .little, as: UInt32.self).map(Int.init)
+    }
+
+    /// The next whole frame, nil until there is one.
+    package mutating func next() throws(Refused) -> GuestFrame? {
+        guard let length else { return nil }
+        guard length <= limit else { throw Refused() }
+        guard bytes.readableBytes >= 4 + length else { return nil }
+        bytes.moveReaderIndex(forwardBy: 4)
+        guard let body = bytes.readSlice(length: length), let frame = GuestFrame(body) else { throw Refused() }
+        // What was read stays with whoever holds a part of it; the rest begins anew.
+        if bytes.readableBytes == 0 { bytes = ByteBuffer() }
+        return frame
+    }
+}
