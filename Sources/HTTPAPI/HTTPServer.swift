@@ -19,6 +19,7 @@ package struct HTTPServer: Sendable {
     package init(
         configuration: HTTPAPIConfiguration,
         service: ExecutionService,
+        contexts: ContextService,
         files: FileStore,
         metrics: ExecutionMetrics,
         logger: Logger,
@@ -28,6 +29,7 @@ package struct HTTPServer: Sendable {
         self.init(
             configuration: configuration,
             routes: OneShotRoutes.routes(configuration: configuration, service: service, files: files)
+                + NotebookRoutes.routes(configuration: configuration, contexts: contexts)
                 + OperationsRoutes.routes(
                     configuration: configuration,
                     service: service,

@@ -3,6 +3,7 @@ extension Setting {
     package static let groups = [
         SettingGroup(title: "Server", settings: server),
         SettingGroup(title: "Executions", settings: executions),
+        SettingGroup(title: "Contexts", settings: contexts),
         SettingGroup(title: "Files", settings: files),
         SettingGroup(title: "Sandboxes", settings: sandboxes),
     ]
@@ -84,6 +85,46 @@ extension Setting {
         ),
     ]
 
+    private static let contexts = [
+        integer("MAX_CONTEXTS", \.maxContexts, 1...4096, "Most contexts of one tenant."),
+        integer(
+            "CONTEXT_MAX_EXEC_TIMEOUT_MS",
+            \.maxCellTimeMilliseconds,
+            0...86_400_000,
+            "Longest time of a cell whose request has no `timeout_ms`; 0 is no limit."
+        ),
+        integer(
+            "INTERRUPT_GRACE_SEC",
+            \.interruptGraceSeconds,
+            1...600,
+            "How long a cell may go on after an interrupt before its interpreter is killed and its variables are lost."
+        ),
+        integer(
+            "CONTEXT_IDLE_TIMEOUT_SEC",
+            \.contextIdleTimeoutSeconds,
+            0...31_536_000,
+            "Contexts that nobody used for so long end; 0 is never."
+        ),
+        integer(
+            "CONTEXT_FREEZE_SEC",
+            \.contextFreezeSeconds,
+            0...31_536_000,
+            "When nobody used a tenant's contexts for so long, all their processes stop until somebody does; 0 is never."
+        ),
+        integer(
+            "CONTEXT_MEMORY_LIMIT_MB",
+            \.contextMemoryLimitMB,
+            64...1_048_576,
+            "Memory of all contexts of a tenant together, their files in memory included."
+        ),
+        integer(
+            "CONTEXT_MAX_PROCESSES",
+            \.contextMaxProcesses,
+            16...32_768,
+            "Processes and threads of all contexts of a tenant together."
+        ),
+    ]
+
     private static let files = [
         text(
             "FILE_STORAGE_DIR",
@@ -115,6 +156,7 @@ extension Setting {
         ) { isModuleName($0) },
         integer("POOL_SIZE_BARE", \.poolSizeBare, 0...512, "Sandboxes kept ready with the standard library only."),
         integer("POOL_SIZE_FULL", \.poolSizeFull, 0...512, "Sandboxes kept ready with WARM_IMPORTS imported."),
+        integer("POOL_SIZE_NOTEBOOK", \.poolSizeNotebook, 0...512, "Sandboxes kept ready for the contexts of another tenant."),
         integer("WORKSPACE_SIZE_MB", \.workspaceSizeMB, 1...1_048_576, "Size of the workspace; it lies in memory."),
         integer("WORKSPACE_MAX_FILES", \.workspaceMaxFiles, 64...16_777_216, "Files and directories in the workspace."),
         integer("TMP_SIZE_MB", \.temporarySizeMB, 1...1_048_576, "Size of /tmp in a sandbox; it lies in memory."),

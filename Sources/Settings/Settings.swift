@@ -25,6 +25,18 @@ package struct Settings: Sendable, Equatable {
     package var queueRetryAfterSeconds = 2
     package var capacityRetryAfterSeconds = 10
 
+    // Contexts
+    package var maxContexts = 64
+    /// 0 is no limit.
+    package var maxCellTimeMilliseconds = 0
+    package var interruptGraceSeconds = 5
+    /// 0 is never.
+    package var contextIdleTimeoutSeconds = 3600
+    /// 0 is never.
+    package var contextFreezeSeconds = 300
+    package var contextMemoryLimitMB = 2048
+    package var contextMaxProcesses = 512
+
     // Files
     /// nil lets the server choose by who runs it.
     package var fileStorageDirectory: String?
@@ -40,6 +52,7 @@ package struct Settings: Sendable, Equatable {
     package var warmImports = ["numpy", "pandas", "matplotlib.pyplot"]
     package var poolSizeBare = 8
     package var poolSizeFull = 8
+    package var poolSizeNotebook = 2
     package var workspaceSizeMB = 256
     package var workspaceMaxFiles = 16_384
     package var temporarySizeMB = 64

@@ -69,9 +69,16 @@ struct Server: Sendable {
             metrics: metrics,
             logger: logger
         )
+        let contexts = ContextService(
+            configuration: ContextService.Configuration(settings),
+            executions: executions,
+            languages: [Language(name: Language.python, displayName: "Python")],
+            logger: logger
+        )
         let http = HTTPServer(
             configuration: HTTPAPIConfiguration(settings),
             service: executions,
+            contexts: contexts,
             files: files,
             metrics: metrics,
             logger: logger,
@@ -81,6 +88,7 @@ struct Server: Sendable {
             UntilShutdown(name: "backend") { try await backend.run { logWarm() } },
             UntilShutdown(name: "files") { try await files.run() },
             UntilShutdown(name: "executions") { try await executions.run() },
+            UntilShutdown(name: "contexts") { try await contexts.run() },
             UntilShutdown(name: "http") { try await serve(http) },
         ]
         var quiet = logger

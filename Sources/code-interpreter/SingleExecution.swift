@@ -18,8 +18,11 @@ struct SingleExecution {
         self.settings = settings
         signal(SIGPIPE, SIG_IGN)
         let identity = ServerIdentity(uid: geteuid(), gid: getegid())
+        var native = NativeSettings(settings, identity: identity)
+        // Nobody waits for other interpreters to become warm.
+        native.kinds = [.bare]
         backend = try NativeBackend(
-            settings: NativeSettings(settings, identity: identity),
+            settings: native,
             threadPool: threads,
             logger: logger
         )

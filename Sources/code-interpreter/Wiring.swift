@@ -20,6 +20,9 @@ extension NativeSettings {
         sharedMemorySizeMB = settings.sharedMemorySizeMB
         cpuTimeLimitSeconds = settings.cpuTimeLimitSeconds
         warmImports = settings.warmImports
+        contextMemoryLimitMB = settings.contextMemoryLimitMB
+        contextMaxProcesses = settings.contextMaxProcesses
+        interruptGrace = .seconds(settings.interruptGraceSeconds)
         sandboxUIDBase = settings.sandboxUIDBase
         sandboxSlots = Settings.sandboxSlots
         allowWithoutCgroups = settings.allowWithoutCgroups
@@ -40,7 +43,19 @@ extension ExecutionService.Configuration {
         // A program may print a good deal more than is kept before it is stopped for it.
         floodBytes = max(floodBytes, 8 * settings.maxOutputBytes)
         producedFiles = ProducedFileLimits(settings)
-        poolSizes = [.bare: settings.poolSizeBare, .full: settings.poolSizeFull]
+        poolSizes = [
+            .bare: settings.poolSizeBare, .full: settings.poolSizeFull, .notebook: settings.poolSizeNotebook,
+        ]
+    }
+}
+
+extension ContextService.Configuration {
+    init(_ settings: Settings) {
+        self.init()
+        maxContexts = settings.maxContexts
+        defaultTimeLimit = settings.maxCellTimeMilliseconds == 0 ? nil : .milliseconds(settings.maxCellTimeMilliseconds)
+        idleTimeout = settings.contextIdleTimeoutSeconds == 0 ? nil : .seconds(settings.contextIdleTimeoutSeconds)
+        freezeAfter = settings.contextFreezeSeconds == 0 ? nil : .seconds(settings.contextFreezeSeconds)
     }
 }
 

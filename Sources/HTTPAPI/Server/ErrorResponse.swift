@@ -17,6 +17,10 @@ enum APIError: Error {
     /// What is wrong with a multipart body, for people.
     case badMultipart(String)
     case timeoutAboveMaximum(milliseconds: Int)
+    /// A cell names both.
+    case contextAndLanguage
+    /// What is wrong with a variable of a cell's environment.
+    case badVariable(String)
     case unknownFile(id: String)
     case unknownRoute
     /// Names of the methods the route has.
@@ -34,6 +38,7 @@ enum ErrorResponse {
     static func make(for error: any Error, logger: Logger) -> Response {
         switch error {
         case let error as APIError: make(for: error)
+        case let error as ContextRefusal: make(for: error, logger: logger)
         case let error as ExecutionRefusal: make(for: error, logger: logger)
         case let error as FileStoreError: make(for: error, logger: logger)
         case let error as SandboxError: make(for: error, logger: logger)
@@ -48,6 +53,7 @@ enum ErrorResponse {
             logger.error("an execution was lost", metadata: ["error": "\(error)"])
             return "The sandbox was lost while the code was running."
         }
+        if let refusal = error as? ContextRefusal { return text(for: refusal) }
         if case FileStoreError.fileTooLarge = error { return "A produced file is too large to be stored." }
         logger.error("an execution failed", metadata: ["error": "\(error)"])
         return "Internal Server Error"
@@ -68,6 +74,8 @@ enum ErrorResponse {
         case .missingBoundary: return detail(.badRequest, "Missing boundary in multipart.")
         case .badMultipart(let message): return detail(.badRequest, message)
         case .timeoutAboveMaximum(let milliseconds): return timeoutAboveMaximum(milliseconds)
+        case .contextAndLanguage: return plain(.badRequest, "Only one of context_id or language can be provided")
+        case .badVariable(let reason): return plain(.badRequest, "Invalid env_vars: \(reason)")
         case .unknownFile(let id): return detail(.notFound, "File with ID '\(id)' not found")
         case .unknownRoute: return detail(.notFound, "Not Found")
         case .methodNotAllowed(let methods):
@@ -148,8 +156,14 @@ enum ErrorResponse {
         detail(.unprocessableContent, "timeout_ms exceeds maximum of \(milliseconds) ms")
     }
 
+    static func plain(_ status: HTTPResponse.Status, _ text: String, _ headers: HTTPFields = [:]) -> Response {
+        var headers = headers
+        headers[.contentType] = "text/plain; charset=utf-8"
+        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+
     /// At least one second, because 0 would invite to hammer.
-    private static func retry(after delay: Duration) -> HTTPFields {
+    static func retry(after delay: Duration) -> HTTPFields {
         let (seconds, attoseconds) = delay.components
         return [.retryAfter: String(max(1, seconds + (attoseconds > 0 ? 1 : 0)))]
     }

@@ -40,6 +40,27 @@ struct FieldReader {
         return `default`
     }
 
+    /// As ``strictInteger(_:atLeast:default:)``, or null.
+    mutating func optionalInteger(_ name: String, atLeast minimum: Int) -> Int? {
+        guard let value = object[name], value != .null else { return nil }
+        return strictInteger(name, atLeast: minimum, default: minimum)
+    }
+
+    /// An object of strings, in its order, or null; empty when absent.
+    mutating func strings(_ name: String) -> [(name: String, value: String)] {
+        switch object[name] {
+        case nil, .null: return []
+        case .object(let members):
+            var nested = FieldReader(members, location: location + [.name(name)])
+            let strings = members.names.map { ($0, nested.requiredString($0) ?? "") }
+            issues += nested.issues
+            return strings
+        default:
+            add("dict_type", "Input should be a valid dictionary", name)
+            return []
+        }
+    }
+
     /// A Boolean or one of the numbers and words that mean one.
     mutating func boolean(_ name: String, default: Bool) -> Bool {
         switch object[name] {

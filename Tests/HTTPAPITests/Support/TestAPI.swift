@@ -15,6 +15,7 @@ struct TestAPI {
     struct Settings {
         var http = TestServer.configuration()
         var service = ExecutionService.Configuration()
+        var contexts = ContextService.Configuration()
         var backend = FakeBackend.Behavior()
         var logger = TestServer.quiet
         var limits = ConnectionChannel.Limits()
@@ -45,10 +46,19 @@ struct TestAPI {
             metrics: metrics,
             logger: settings.logger
         )
+        let contexts = ContextService(
+            configuration: settings.contexts,
+            executions: service,
+            languages: [
+                Language(name: "python", displayName: "Python"), Language(name: "javascript", displayName: "JavaScript"),
+            ],
+            logger: settings.logger
+        )
         let (ports, listening) = AsyncStream.makeStream(of: Int.self)
         var server = HTTPServer(
             configuration: settings.http,
             service: service,
+            contexts: contexts,
             files: files,
             metrics: metrics,
             logger: settings.logger
@@ -56,6 +66,7 @@ struct TestAPI {
         server.connectionLimits = settings.limits
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await service.run() }
+            group.addTask { try await contexts.run() }
             defer { group.cancelAll() }
             return try await TestServer.run(server, ports, listening) { port in
                 try await body(TestAPI(port: port, backend: backend, files: files, routes: server.routes))

@@ -1,0 +1,108 @@
+import Dispatch
+import Execution
+import NIOCore
+import Synchronization
+
+/// Hands the events of a running cell from the thread that reads them to the task that sends them.
+///
+/// When too much piles up, the reading thread waits, and with it the program: a client sets the pace.
+final class CellQueue: Sendable {
+    /// What may pile up, in bytes.
+    static let limit = 4 << 20
+
+    private struct State {
+        var events: [CellEvent] = []
+        var bytes = 0
+        var isFinished = false
+        /// Nobody will take anything any more.
+        var isClosed = false
+        var isProducerWaiting = false
+        var waiter: CheckedContinuation<Void, Never>?
+        var lastEvent = ContinuousClock.now
+        var isSilent = false
+    }
+
+    private let state = Mutex(State())
+    private let room = DispatchSemaphore(value: 0)
+
+    /// Adds an event. Blocks while too much waits to be sent; not after ``close()``.
+    func append(_ event: CellEvent) {
+        let (waiter, mustWait) = state.withLock { state -> (CheckedContinuation<Void, Never>?, Bool) in
+            if state.isClosed { return (nil, false) }
+            state.events.append(event)
+            state.bytes += event.size
+            state.lastEvent = .now
+            state.isProducerWaiting = state.bytes > Self.limit
+            return (state.waiter.take(), state.isProducerWaiting)
+        }
+        waiter?.resume()
+        if mustWait { room.wait() }
+    }
+
+    /// Nothing more will come. Must be called, or ``next()`` waits for ever.
+    func finish() {
+        let waiter = state.withLock { state in
+            state.isFinished = true
+            return state.waiter.take()
+        }
+        waiter?.resume()
+    }
+
+    /// Nothing more is taken; whoever waits in ``append(_:)`` goes on.
+    func close() {
+        let wasWaiting = state.withLock { state in
+            state.isClosed = true
+            state.events = []
+            defer { state.isProducerWaiting = false }
+            return state.isProducerWaiting
+        }
+        if wasWaiting { room.signal() }
+    }
+
+    /// Makes ``next()`` return without events when none came for `silence`, once for each such time.
+    func tick(silence: Duration) {
+        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            guard state.events.isEmpty, .now - state.lastEvent >= silence else { return nil }
+            state.isSilent = true
+            state.lastEvent = .now
+            return state.waiter.take()
+        }
+        waiter?.resume()
+    }
+
+    /// Everything that came since the last call; empty when nothing came for long; nil after the end. One caller at a time.
+    func next() async -> [CellEvent]? {
+        await withCheckedContinuation { continuation in
+            let isReady = state.withLock { state in
+                if !state.events.isEmpty || state.isFinished || state.isSilent { return true }
+                state.waiter = continuation
+                return false
+            }
+            if isReady { continuation.resume() }
+        }
+        let (events, wasWaiting) = state.withLock { state -> ([CellEvent]?, Bool) in
+            defer {
+                state.events = []
+                state.bytes = 0
+                state.isSilent = false
+                state.isProducerWaiting = false
+            }
+            let isOver = state.events.isEmpty && !state.isSilent
+            return (isOver ? nil : state.events, state.isProducerWaiting)
+        }
+        if wasWaiting { room.signal() }
+        return events
+    }
+}
+
+extension CellEvent {
+    /// About how much memory it takes.
+    fileprivate var size: Int {
+        switch self {
+        case .started: 64
+        case .output(_, let bytes): bytes.readableBytes + 64
+        case .display(let bundle, _): bundle.items.reduce(64) { $0 + $1.json.readableBytes + 64 }
+        case .error(let error): error.traceback.utf8.count + error.value.utf8.count + 128
+        }
+    }
+}

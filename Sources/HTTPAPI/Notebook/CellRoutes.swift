@@ -1,0 +1,88 @@
+import Execution
+import HTTPTypes
+import Hummingbird
+import JSON
+import Logging
+import NIOCore
+
+/// POST /execute.
+struct CellRoutes: Sendable {
+    let contexts: ContextService
+    let maxBodyBytes: Int
+
+    var routes: [Route] { [Route(.post, "/execute") { try await execute($0) }] }
+
+    private func execute(_ request: RoutedRequest) async throws -> Response {
+        let buffer = try await request.body(upTo: maxBodyBytes)
+        let body = try CellBody(buffer, contentType: request.headers[.contentType])
+        let connection = request.connection
+        // Should the client go away before the stream begins, nobody runs it: it then gives its place back by itself.
+        let admitted = try await connection.cancellingWhenClosed { [contexts] in
+            try await contexts.admit(body.cell, to: body.choice, tenant: request.tenant)
+        }
+        let logger = request.logger
+        let stream = ResponseBody { writer in
+            defer { withExtendedLifetime(request.lease) {} }
+            try await Self.send(admitted, to: &writer, logger: logger, connection: connection)
+            try await writer.finish(nil)
+        }
+        let headers: HTTPFields = [
+            .contentType: "application/x-ndjson", .cacheControl: "no-cache", .accelBuffering: "no",
+        ]
+        return Response(status: .ok, headers: headers, body: stream)
+    }
+
+    /// How long a stream may be silent before a client hears that it lives.
+    private static let silence: Duration = .seconds(5)
+
+    /// Runs a cell and sends its events as they come. Throws when the client is gone; the cell is interrupted then.
+    private static func send(
+        _ admitted: AdmittedCell,
+        to writer: inout any ResponseBodyWriter,
+        logger: Logger,
+        connection: Connection
+    ) async throws {
+        let queue = CellQueue()
+        async let _: Void = tick(queue)
+        // Leaving this scope early, because a write failed, interrupts the cell and waits for its end.
+        async let running = run(admitted, queue, connection)
+        var encoder = CellEventEncoder()
+        do {
+            while let events = await queue.next() {
+                let lines = events.isEmpty ? CellEventEncoder.keepalive : encoder.lines(events)
+                if lines.readableBytes > 0 { try await writer.write(lines) }
+            }
+            let last: ByteBuffer
+            do {
+                last = encoder.end(try await running)
+            } catch  where !(error is CancellationError) {
+                last = encoder.failure(ErrorResponse.message(for: error, logger: logger))
+            }
+            try await writer.write(last)
+        } catch {
+            // Whoever fills it must not wait for us any longer.
+            queue.close()
+            throw error
+        }
+    }
+
+    private static func run(
+        _ admitted: AdmittedCell,
+        _ queue: CellQueue,
+        _ connection: Connection
+    ) async throws -> CellEnding {
+        defer { queue.finish() }
+        return try await connection.cancellingWhenClosed {
+            try await withTaskCancellationHandler {
+                try await admitted.run { queue.append($0) }
+            } onCancel: {
+                queue.close()
+            }
+        }
+    }
+
+    private static func tick(_ queue: CellQueue) async {
+        // Only cancellation, at the end of the stream, ends it.
+        while (try? await Task.sleep(for: .seconds(1))) != nil { queue.tick(silence: silence) }
+    }
+}

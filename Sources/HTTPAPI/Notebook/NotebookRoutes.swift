@@ -1,0 +1,9 @@
+import Execution
+
+/// The routes of the notebook family.
+enum NotebookRoutes {
+    static func routes(configuration: HTTPAPIConfiguration, contexts: ContextService) -> [Route] {
+        CellRoutes(contexts: contexts, maxBodyBytes: configuration.maxBodyBytes).routes
+            + ContextRoutes(contexts: contexts, maxBodyBytes: configuration.maxBodyBytes).routes
+    }
+}
