@@ -64,6 +64,8 @@ class Cells:
         self._channel = channel
         self._outlets = outlets
         self._environment = os.environ
+        self._ask_exit: Callable[[], None] = kernel.shell.ask_exit
+        kernel.shell.ask_exit = self._ask_exit_of_this_cell
         self._process = _getpid()
         self._state = _IDLE
         self._id = 0
@@ -158,6 +160,12 @@ class Cells:
                 getattr(sys, name).flush()
             except Exception:  # noqa: BLE001 - it is user code
                 pass
+
+    def _ask_exit_of_this_cell(self) -> None:
+        """End the interpreter with this execution; a task of an earlier one does not."""
+        header = self._kernel.shell.get_parent().get("header", {})
+        if self._state == _RUNNING and header.get("msg_id") == str(self._id):
+            self._ask_exit()
 
     def _set_environment(self, environment: dict[str, object]) -> None:
         """Set variables for this execution."""

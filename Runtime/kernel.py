@@ -7,6 +7,7 @@ the kernel says goes to one function instead of ZeroMQ: `Kernel.publish`.
 from __future__ import annotations
 
 import asyncio
+import codeop
 import contextlib
 import importlib
 import io
@@ -166,6 +167,8 @@ def _adapt(kernel: Kernel) -> None:
 
     shell.displayhook.compute_format_data = compute_with_json
     ipykernel.zmqshell.system = _explain_failure(ipykernel.zmqshell.system)
+    # What ipykernel's application loads without being asked.
+    shell.extension_manager.load_extension("storemagic")
     pdb, debugger = importlib.import_module("pdb"), importlib.import_module("IPython.core.debugger")
     debugger.Pdb = debugger.InterruptiblePdb
     pdb.Pdb, pdb.set_trace = debugger.Pdb, debugger.set_trace  # type: ignore[attr-defined]
@@ -242,7 +245,7 @@ def forget(kernel: Kernel) -> None:
     for name in [name for name in shell.compile._filename_map if name in linecache.cache]:
         del linecache.cache[name]
     shell.compile._filename_map.clear()
-    shell.compile.reset_compiler_flags()
+    shell.compile.flags = codeop.Compile().flags
     shell.reset(new_session=True)
     shell.user_ns["__doc__"] = shell.user_module.__doc__
     shell.payload_manager.clear_payload()
