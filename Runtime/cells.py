@@ -31,6 +31,8 @@ MAXIMUM_LATE, MAXIMUM_LATE_BYTES = 100, 32 << 20
 #: States: nothing runs; an execution was accepted; its code runs; its end is being told.
 _IDLE, _STARTING, _RUNNING, _ENDING = range(4)
 
+#: Execution counts that a server need not believe.
+_MAXIMUM_COUNT = 1 << 53
 #: How often the last steps of an execution are tried again when user code breaks into them.
 _ATTEMPTS = 20
 #: How often the event loop may end at once before it counts as broken.
@@ -50,7 +52,9 @@ _format_error = traceback.format_exception_only
 _getpid = posix.getpid
 _run_exit_functions: Callable[[], None] = getattr(atexit, "_run_exitfuncs")
 _set_signal: Callable[[int, object], object] = getattr(sys.modules["_signal"], "signal")
+_raise_interrupt = signal.default_int_handler
 _set_time_zone = time.tzset
+_Task = asyncio.Task
 _ABSENT = object()
 _SIGINT = signal.SIGINT.value
 
@@ -72,30 +76,38 @@ class Cells:
         self._task: asyncio.Task[None] | None = None
         self._reply: dict[str, Any] | None = None
         self._was_interrupted = False
-        self._told_error = False
+        self._has_started = self._told_error = False
         self._saved: dict[str, object] = {}
         self._late: list[tuple[bytes, bytes]] = []
         self._left_out = 0
+        self._escapes = 0
 
     def run(self, loop: asyncio.AbstractEventLoop, channel_fd: int) -> NoReturn:
         """Serve until the server closes the channel or an execution ends the interpreter."""
         self._loop = loop
         self._kernel.publish = self._publish
-        _set_signal(_SIGINT, self._interrupt)
+        self._kernel.handle_interrupt = self._interrupt_awaiting
+        _set_signal(_SIGINT, self._note_interrupt)
         loop.add_reader(channel_fd, self._receive)
-        escapes = 0
-        while escapes < _MAXIMUM_ESCAPES:
-            began = _clock()
+        while self._escapes < _MAXIMUM_ESCAPES:
             try:
-                loop.run_forever()
-            except BaseException:  # noqa: BLE001 - user code runs in there, and its KeyboardInterrupt comes through
+                self._run_loop()
+            except BaseException:  # noqa: BLE001 - an interrupt between two runs of the loop
                 pass
-            escapes = escapes + 1 if _clock() - began < 0.001 else 0
-            if self._process != _getpid():
-                _exit(0)
-            if self._state != _IDLE and self._task is not None and self._task.done():
-                self._finish(self._task)
         _exit(EXIT_BROKEN)
+
+    def _run_loop(self) -> None:
+        """Run the event loop until something ends it, and make good what was lost thereby."""
+        began = _clock()
+        try:
+            self._loop.run_forever()
+        except BaseException:  # noqa: BLE001 - user code runs in there, and its KeyboardInterrupt comes through
+            pass
+        self._escapes = self._escapes + 1 if _clock() - began < 0.001 else 0
+        if self._process != _getpid():
+            _exit(0)
+        if self._state != _IDLE and self._task is not None and self._task.done():
+            self._finish(self._task)
 
     # Beginning
 
@@ -120,22 +132,21 @@ class Cells:
         ):
             _exit(EXIT_BROKEN)
         self._id, self._state = number, _STARTING
-        self._told_error = self._was_interrupted = False
+        self._has_started = self._told_error = self._was_interrupted = False
         self._reply = None
-        _set_signal(_SIGINT, self._interrupt)
-        shell = self._kernel.shell
-        shell.exit_now = False
-        count = shell.execution_count
-        self._send(b"started", b'"execution_count":%d}' % (count if isinstance(count, int) else 0))
-        self._send_late()
-        header = {"msg_id": str(number), "msg_type": "execute_request", "session": "", "username": "user"}
-        self._kernel.set_parent([], {"header": header, "metadata": {}, "content": {}}, "shell")
-        self._task = self._loop.create_task(self._execute(code, environment))
+        _set_signal(_SIGINT, self._note_interrupt)
+        self._task = _Task(self._execute(code, environment), loop=self._loop)
         self._task.add_done_callback(self._finish)
 
     async def _execute(self, code: str, environment: dict[str, object]) -> None:
         """Run one cell, and what belongs to its end but is user code."""
+        self._outlets.repair()
+        self._start()
+        header = {"msg_id": str(self._id), "msg_type": "execute_request", "session": "", "username": "user"}
+        self._kernel.set_parent([], {"header": header, "metadata": {}, "content": {}}, "shell")
         self._state = _RUNNING
+        # In C: it leaves no frame in tracebacks.
+        _set_signal(_SIGINT, _raise_interrupt)
         if self._was_interrupted:
             raise KeyboardInterrupt
         self._set_environment(environment)
@@ -152,6 +163,22 @@ class Cells:
         if self._kernel.shell.exit_now:
             _run_exit_functions()
         self._flush()
+
+    def _start(self) -> None:
+        """Say that the execution has begun, which number it has, and what was displayed before."""
+        shell = self._kernel.shell
+        shell.exit_now = False
+        count = shell.execution_count
+        is_number = type(count) is int and 0 <= count < _MAXIMUM_COUNT
+        self._send(b"started", b'"execution_count":%d}' % (count if is_number else 0))
+        self._has_started = True
+        late, self._late = self._late, []
+        for name, body in late:
+            self._send(name, body)
+        if self._left_out:
+            text = f"[{self._left_out} more displays between two cells were left out.]"
+            self._left_out = 0
+            self._send(b"display", display.encode_display(False, {display.TEXT: text}))
 
     def _flush(self) -> None:
         """Flush what user code may have put in place of our streams, which hold nothing back."""
@@ -213,35 +240,23 @@ class Cells:
         self._told_error = self._told_error or kind == "error"
         self._send(name, body)
 
-    def _send_late(self) -> None:
-        """Send what was displayed since the last execution ended."""
-        late, self._late = self._late, []
-        for name, body in late:
-            self._send(name, body)
-        if self._left_out:
-            text = f"[{self._left_out} more displays between two cells were left out.]"
-            self._left_out = 0
-            self._send(b"display", display.encode_display(False, {display.TEXT: text}))
-
     def _send(self, name: bytes, fields: bytes) -> None:
         self._outlets.send(b'{"type":"%b","id":%d,%b' % (name, self._id, fields))
 
     # Ending
 
-    def _interrupt(self, _number: int, _frame: object) -> None:
-        """Handle SIGINT."""
-        if self._state == _STARTING:
-            self._was_interrupted = True
-        if self._state != _RUNNING or self._process != _getpid():
-            return
+    def _note_interrupt(self, _number: int, _frame: object) -> None:
+        """Handle SIGINT while no code runs: it counts for an execution that is about to begin."""
+        self._was_interrupted = self._state == _STARTING
+
+    def _interrupt_awaiting(self, _number: int, _frame: object) -> None:
+        """Handle SIGINT while a cell runs that awaits."""
         awaiting = self._kernel.awaiting
-        if awaiting is not None and not self._was_interrupted and _current_task(self._loop) is not awaiting:
-            # Nothing of the cell is on the stack. The event loop would not survive an exception, so it gets a request.
-            self._was_interrupted = True
-            self._loop.call_soon_threadsafe(awaiting.cancel)
-            return
-        if not self._outlets.defer_interrupt():
+        if awaiting is None or self._was_interrupted or _current_task(self._loop) is awaiting:
             raise KeyboardInterrupt
+        # Nothing of the cell is on the stack. The event loop would not survive an exception, so it gets a request.
+        self._was_interrupted = True
+        self._loop.call_soon_threadsafe(awaiting.cancel)
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         """Tell the end of an execution; nothing its code has set up can stop that."""
@@ -265,8 +280,11 @@ class Cells:
 
     def _tell_end(self, task: asyncio.Task[None]) -> None:
         """Restore what the execution changed, send the error that nobody told yet, and `done`."""
-        _set_signal(_SIGINT, self._interrupt)
+        _set_signal(_SIGINT, self._note_interrupt)
         self._restore_environment()
+        if not self._has_started:
+            self._has_started = True
+            self._send(b"started", b'"execution_count":0}')
         if not self._told_error:
             fields = self._untold_error(task)
             self._told_error = True

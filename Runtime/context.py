@@ -10,6 +10,7 @@ import asyncio
 import builtins
 import os
 import posix
+import signal
 import sys
 import time
 from types import ModuleType
@@ -58,6 +59,8 @@ def serve(channel_fd: int, kind: str) -> NoReturn:
         channel = frames.Channel(channel_fd, frames.MAXIMUM_SENT_BY_CONTEXT)
         try:
             child.become_fresh()
+            # Until something runs nobody is interrupted.
+            signal.signal(signal.SIGINT, lambda *_: None)
             loop = asyncio.new_event_loop()
             asyncio.set_event_loop(loop)
             _made["kernels"].wake(_made["kernel"], loop)

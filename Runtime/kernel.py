@@ -14,6 +14,7 @@ import io
 import linecache
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -67,6 +68,10 @@ _REHEARSAL = "print('text')\n1 + 1"
 
 _NO_NETWORK = "\nThis sandbox has no network: nothing can be downloaded. What is installed: %pip list\n"
 
+# Bound now: user code may replace it.
+_set_signal = signal.signal
+_SIGINT = signal.SIGINT
+
 #: Takes the kind of a message as Jupyter names it, and its content.
 Publish = Callable[[str, dict[str, Any]], None]
 
@@ -104,6 +109,8 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
     io_loop = AnyTrait()
     #: The task of a cell that awaits, while it runs.
     awaiting: asyncio.Future[Any] | None = None
+    #: Handles SIGINT meanwhile.
+    handle_interrupt: Callable[[int, Any], None] | None = None
 
     @property
     def publish(self) -> Publish | None:
@@ -116,12 +123,15 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
 
     @contextlib.contextmanager
     def _cancel_on_sigint(self, future: asyncio.Future[Any]) -> Iterator[None]:
-        """Let whoever handles SIGINT know what to cancel."""
+        """Have SIGINT handled as a cell needs it that awaits."""
         self.awaiting = future
+        before = _set_signal(_SIGINT, self.handle_interrupt) if self.handle_interrupt else None
         try:
             yield
         finally:
             self.awaiting = None
+            if before is not None:
+                _set_signal(_SIGINT, before)
 
 
 # In the zygote

@@ -63,7 +63,6 @@ _new_lock = threading.RLock
 _poll = select.poll
 _WRITABLE = select.POLLOUT
 _sleep = time.sleep
-_thread = threading.get_ident
 _write = posix.write
 _yield = posix.sched_yield
 
@@ -71,7 +70,7 @@ _yield = posix.sched_yield
 class Outlets:
     """The three ways out."""
 
-    __slots__ = ("_channel", "_channel_fd", "_is_interrupted", "_lock", "_pipes", "_sender", "_writers", "is_main")
+    __slots__ = ("_channel", "_channel_fd", "_lock", "_pipes", "_writers", "is_main")
 
     def __init__(self, channel: frames.Channel, channel_fd: int) -> None:
         """Begin with the channel alone, which is `channel_fd`."""
@@ -80,9 +79,6 @@ class Outlets:
         self._lock = _new_lock()
         self._pipes: dict[int, int] = {}
         self._writers: dict[int, PipeWriter] = {}
-        # The thread that is sending a frame.
-        self._sender = 0
-        self._is_interrupted = False
         #: False in processes that the context forked: they speak for nobody.
         self.is_main = True
 
@@ -97,6 +93,14 @@ class Outlets:
         sys.stdout = sys.__stdout__ = _open_stream(self._writers[STDOUT])  # type: ignore[misc]
         sys.stderr = sys.__stderr__ = _open_stream(self._writers[STDERR])  # type: ignore[misc]
         sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]
+
+    def repair(self) -> None:
+        """Replace standard streams that user code has deleted, detached or otherwise broken."""
+        for number, name in ((STDOUT, "stdout"), (STDERR, "stderr")):
+            try:
+                getattr(sys, name).flush()
+            except Exception:  # noqa: BLE001 - it is user code
+                setattr(sys, name, _open_stream(self._writers[number]))
 
     def turn_to(self, outlet: int) -> None:
         """Wait until what was written elsewhere was read. Signals interrupt it; the end of the server ends it all."""
@@ -116,27 +120,14 @@ class Outlets:
             if not self.is_main:
                 return
             self.turn_to(CHANNEL)
+            # One call sends all of a frame unless a signal comes to this thread.
             before = _mask_signals(_BLOCK, _HANDLED)
             try:
-                self._sender = _thread()
                 self._channel.send_encoded(body)
             except OSError:
                 _exit(0)
             finally:
-                self._sender = 0
                 _mask_signals(_SET_MASK, before)
-        if self._is_interrupted:
-            self._is_interrupted = False
-            raise KeyboardInterrupt
-
-    def defer_interrupt(self) -> bool:
-        """Have the frame that this thread is sending finished before KeyboardInterrupt is raised; False without one.
-
-        Signals are blocked meanwhile, but another thread may have taken one.
-        """
-        self._is_interrupted = self._sender != 0 and self._sender == _thread()
-        return self._is_interrupted
-
     def leave(self) -> None:
         """Be one of the processes that the context forks: what they print is in no order, and they send nothing."""
         self._lock = _new_lock()
