@@ -32,7 +32,10 @@ ATTEMPTS = 5
 _REHEARSAL = "print('hello')\n1 + 1\n"
 
 #: What is hidden from programs.
-_RUNTIME_MODULES = ("__main__", "child", "frames", "script", "warm")
+_RUNTIME_MODULES = (
+    *("__main__", "child", "frames", "script", "warm"),
+    *("cells", "context", "display", "jupyter_bridge", "kernel", "output"),
+)
 _FOLDER = os.path.dirname(__file__)
 _PLACES = (_FOLDER, os.path.join(_FOLDER, "zygote.py"))
 
@@ -73,10 +76,10 @@ def serve(channel_fd: int, kind: str) -> NoReturn:
         except EOFError:
             _exit(0)
         except BaseException as error:  # noqa: BLE001 - there is nobody else to tell
-            _tell_failure(channel, kind, error)
+            tell_failure(channel, kind, error)
             _exit(EXIT_BROKEN)
-        process, identity = _getpid(), _identity(channel_fd)
-        os.register_at_fork(after_in_child=lambda: _leave_channel(channel_fd, identity))
+        process = _getpid()
+        keep_from_forks(channel_fd)
         code = _run(program, arguments)
         _finish(channel if process == _getpid() else None, code)
     finally:
@@ -88,13 +91,18 @@ def serve(channel_fd: int, kind: str) -> NoReturn:
 
 def _prepare() -> None:
     """Make this process what a freshly started interpreter would be."""
+    become_fresh()
+    script.open_streams()
+    script.execute(_REHEARSAL, "", True, script.make_main("/").__dict__)
+    builtins.__dict__.pop("_", None)
+
+
+def become_fresh() -> None:
+    """Shed what a child shares with its siblings; for every kind of zygote."""
     _hide_runtime()
     for number, handler in _DISPOSITIONS:
         _set_signal(number, handler)
     warm.reseed()
-    script.open_streams()
-    script.execute(_REHEARSAL, "", True, script.make_main("/").__dict__)
-    builtins.__dict__.pop("_", None)
 
 
 def _hide_runtime() -> None:
@@ -129,7 +137,7 @@ def _receive_program(channel: frames.Channel) -> tuple[script.Program, list[str]
     return script.Program(code, filename, is_interactive is True), [str(argument) for argument in arguments]
 
 
-def _tell_failure(channel: frames.Channel, kind: str, error: BaseException) -> None:
+def tell_failure(channel: frames.Channel, kind: str, error: BaseException) -> None:
     """Say why this process gives up, if the server still listens."""
     number = error.errno if isinstance(error, OSError) else None
     message = f"{kind}: {type(error).__name__}: {error}"[:1000]
@@ -193,10 +201,15 @@ def _leave_streams() -> None:
         _dup2(nowhere, number)
 
 
-def _leave_channel(channel_fd: int, identity: tuple[int, int] | None) -> None:
-    """Close the channel in a process that the program forked: only the main process answers for the sandbox."""
-    if identity is not None and identity == _identity(channel_fd):
-        _close(channel_fd)
+def keep_from_forks(channel_fd: int) -> None:
+    """Have the channel closed in what the program forks: only the main process answers for the sandbox."""
+    identity = _identity(channel_fd)
+
+    def leave() -> None:
+        if identity is not None and identity == _identity(channel_fd):
+            _close(channel_fd)
+
+    os.register_at_fork(after_in_child=leave)
 
 
 def _identity(descriptor: int) -> tuple[int, int] | None:

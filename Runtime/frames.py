@@ -16,6 +16,8 @@ globals()["__builtins__"] = dict(vars(builtins))
 
 #: Longest frame a guest may send; the server refuses longer ones.
 MAXIMUM_SENT = 1 << 20
+#: The same for a guest that is a context: pictures and tables are in its frames.
+MAXIMUM_SENT_BY_CONTEXT = 32 << 20
 #: Longest frame a guest accepts: a program with a hundred megabytes of source is no program.
 MAXIMUM_RECEIVED = 100 << 20
 #: Most descriptors that one frame may carry.
@@ -38,10 +40,11 @@ class FrameError(Exception):
 class Channel:
     """One end of a channel. It does not own the descriptor: closing that stays with the caller."""
 
-    __slots__ = ("_socket",)
+    __slots__ = ("_maximum_sent", "_socket")
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, maximum_sent: int = MAXIMUM_SENT) -> None:
         """Speak over ``descriptor``, a connected stream socket, which becomes blocking."""
+        self._maximum_sent = maximum_sent
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, descriptor)
         self._socket.setblocking(True)
 
@@ -55,7 +58,7 @@ class Channel:
 
     def send_encoded(self, body: bytes, descriptors: tuple[int, ...] = ()) -> None:
         """Send one frame whose JSON is ready."""
-        if len(body) > MAXIMUM_SENT:
+        if len(body) > self._maximum_sent:
             raise FrameError(f"a frame of {len(body)} bytes is too long")
         data = len(body).to_bytes(_LENGTH_BYTES, "little") + body
         ancillary = []

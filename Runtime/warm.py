@@ -82,8 +82,8 @@ _MAX_INTERFACE = 16
 _renewals: list[Callable[[], object]] = []
 
 
-def prepare(kind: str, imports: list[str]) -> None:
-    """Import the standard modules and `imports`, exercise what is known of them, and clean up after it.
+def prepare(kind: str, imports: list[str], more: Callable[[], object] | None = None) -> None:
+    """Import the standard modules and `imports`, exercise what is known of them and `more`, and clean up after it.
 
     A name that cannot be imported is reported on standard error and left out: a missing package must not take the
     server down. So are threads and descriptors that an import left behind, which children would lose or share. `kind`
@@ -105,6 +105,8 @@ def prepare(kind: str, imports: list[str]) -> None:
             except Exception as error:  # noqa: BLE001 - an unknown version of a library is no reason to stop
                 _report(kind, f"cannot exercise {module}: {error!r}")
     _exercise_standard_library()
+    if more is not None:
+        more()
     socket.if_nameindex = _name_interfaces
     _unbuffer_c_streams()
     os.environ.clear()
@@ -212,6 +214,11 @@ def _exercise_pyplot() -> None:
     pyplot.close("all")
     # Cached fonts hold open files, and a fork hook of matplotlib closes those numbers in the child, whatever they are
     # by then.
+    forget_fonts()
+
+
+def forget_fonts() -> None:
+    """Close matplotlib's font files."""
     importlib.import_module("matplotlib.mathtext").MathTextParser._parse_cached.cache_clear()
     importlib.import_module("matplotlib.font_manager")._get_font.cache_clear()
 

@@ -29,6 +29,9 @@ REQUEST = struct.Struct("=I")
 EVENT = struct.Struct("=IIi")
 ANCILLARY_BYTES = socket.CMSG_SPACE(4 * 16)
 
+# The kind whose children are contexts; those of all others run one program.
+NOTEBOOK = "notebook"
+
 # How a child ends that was confined but could not run what it is for.
 NOT_SERVED = 125
 
@@ -243,7 +246,14 @@ def main() -> None:
     import child
     import warm
 
-    warm.prepare(kind, imports)
+    serve: Serve = child.serve
+    if kind == NOTEBOOK:
+        import context
+
+        serve = context.serve
+        warm.prepare(kind, [*imports, *context.IMPORTS], context.prepare)
+    else:
+        warm.prepare(kind, imports)
     forget_font_files()
     entry = Entry(plan, program, kind)
     control = socket.socket(fileno=CONTROL)
@@ -251,7 +261,7 @@ def main() -> None:
     settle_memory()
     assert_ready_to_fork(signals)
     try:
-        Zygote(control, signals, entry, child.serve, kind).run()
+        Zygote(control, signals, entry, serve, kind).run()
     except (BrokenPipeError, ConnectionResetError):
         # The launcher ended, and everything with it.
         pass

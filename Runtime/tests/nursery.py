@@ -24,8 +24,16 @@ def main() -> None:
     import child
     import warm
 
+    serve = child.serve
     control = socket.socket(fileno=int(sys.argv[1]))
-    warm.prepare(sys.argv[2], [name for name in sys.argv[3].split(",") if name])
+    kind, imports = sys.argv[2], [name for name in sys.argv[3].split(",") if name]
+    if kind == "notebook":
+        import context
+
+        serve = context.serve
+        warm.prepare(kind, [*imports, *context.IMPORTS], context.prepare)
+    else:
+        warm.prepare(kind, imports)
     gc.collect()
     gc.freeze()
     control.sendall((0).to_bytes(8, "little"))
@@ -36,7 +44,7 @@ def main() -> None:
         process = os.fork()
         if process == 0:
             enter(descriptors)
-            child.serve(CHANNEL, sys.argv[2])
+            serve(CHANNEL, kind)
         for descriptor in descriptors:
             os.close(descriptor)
         control.sendall(process.to_bytes(8, "little"))
