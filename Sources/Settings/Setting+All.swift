@@ -156,7 +156,12 @@ extension Setting {
         ) { isModuleName($0) },
         integer("POOL_SIZE_BARE", \.poolSizeBare, 0...512, "Sandboxes kept ready with the standard library only."),
         integer("POOL_SIZE_FULL", \.poolSizeFull, 0...512, "Sandboxes kept ready with WARM_IMPORTS imported."),
-        integer("POOL_SIZE_NOTEBOOK", \.poolSizeNotebook, 0...512, "Sandboxes kept ready for the contexts of another tenant."),
+        integer(
+            "POOL_SIZE_NOTEBOOK",
+            \.poolSizeNotebook,
+            0...512,
+            "Sandboxes kept ready for the contexts of another tenant."
+        ),
         integer("WORKSPACE_SIZE_MB", \.workspaceSizeMB, 1...1_048_576, "Size of the workspace; it lies in memory."),
         integer("WORKSPACE_MAX_FILES", \.workspaceMaxFiles, 64...16_777_216, "Files and directories in the workspace."),
         integer("TMP_SIZE_MB", \.temporarySizeMB, 1...1_048_576, "Size of /tmp in a sandbox; it lies in memory."),

@@ -77,7 +77,9 @@ struct CellEventEncoder {
         text: (inout ByteBuffer) -> Void
     ) {
         let start = buffer.writerIndex
-        buffer.writeStaticString(stream == .stdout ? "{\"type\":\"stdout\",\"text\":\"" : "{\"type\":\"stderr\",\"text\":\"")
+        buffer.writeStaticString(
+            stream == .stdout ? "{\"type\":\"stdout\",\"text\":\"" : "{\"type\":\"stderr\",\"text\":\""
+        )
         let empty = buffer.writerIndex
         text(&buffer)
         if buffer.writerIndex == empty { return buffer.moveWriterIndex(to: start) }

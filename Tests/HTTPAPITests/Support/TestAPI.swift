@@ -50,7 +50,8 @@ struct TestAPI {
             configuration: settings.contexts,
             executions: service,
             languages: [
-                Language(name: "python", displayName: "Python"), Language(name: "javascript", displayName: "JavaScript"),
+                Language(name: "python", displayName: "Python"),
+                Language(name: "javascript", displayName: "JavaScript"),
             ],
             logger: settings.logger
         )
