@@ -18,11 +18,13 @@ enum OpenAPIDocument {
             },
             "tags": [
             {"name": "executions", "description": "Run Python code."},
+            {"name": "contexts", "description": "Run code in interpreters that live on, as a notebook does."},
             {"name": "files", "description": "Files that go into and come out of executions."},
             {"name": "operations", "description": "State of the server."}
             ],
             "paths": {
             \(executePaths),
+            \(notebookPaths),
             \(filePaths),
             \(operationsPaths)
             },

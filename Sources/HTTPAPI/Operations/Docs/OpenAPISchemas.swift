@@ -21,13 +21,14 @@ enum OpenAPISchemas {
             error("Failure", "Our fault", "Internal Server Error"),
             error("StorageFull", "The server has no room for files", "The server cannot store files now."),
             invalid,
+            notebookResponses,
         ].joined(separator: ",\n")
     }
 
     static func schemas(configuration: HTTPAPIConfiguration) -> String {
         [
             executeRequest(maxTimeoutMilliseconds: configuration.maxTimeoutMilliseconds), executeResponse, files,
-            operations, errors,
+            notebookSchemas, operations, errors,
         ].joined(separator: ",\n")
     }
 
