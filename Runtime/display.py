@@ -199,6 +199,14 @@ class _ChartFormatter(BaseFormatter):  # type: ignore[misc]
     print_method = ObjectName("_repr_e2b_chart_")
     _return_type = (dict, str)
 
+    def lookup(self, value: Any) -> Callable[[Any], object]:
+        """Find what makes the chart of `value`; choosing formats for figures takes registered functions away."""
+        figure = getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
+        if isinstance(figure, type) and isinstance(value, figure):
+            return _chart
+        found: Callable[[Any], object] = super().lookup(value)
+        return found
+
 
 def add_formats(formatter: DisplayFormatter) -> None:
     """Have `formatter` make ``e2b/data`` and ``e2b/chart``, too."""
@@ -206,7 +214,6 @@ def add_formats(formatter: DisplayFormatter) -> None:
     # pandas 3 has moved its name.
     data.for_type_by_name("pandas", "DataFrame", _table)
     data.for_type_by_name("pandas.core.frame", "DataFrame", _table)
-    chart.for_type_by_name("matplotlib.figure", "Figure", _chart)
     formatter.formatters[DATA] = data
     formatter.formatters[CHART] = chart
 

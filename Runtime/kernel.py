@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,6 +72,9 @@ _NO_NETWORK = "\nThis sandbox has no network: nothing can be downloaded. What is
 # Bound now: user code may replace it.
 _set_signal = signal.signal
 _SIGINT = signal.SIGINT
+
+# What the namespace of cells has from birth; resetting the shell takes it away.
+_first_names: dict[str, object] = {}
 
 #: Takes the kind of a message as Jupyter names it, and its content.
 Publish = Callable[[str, dict[str, Any]], None]
@@ -148,11 +152,14 @@ def make() -> Kernel:
     kernel: Kernel = Kernel.instance(
         config=config,
         log=logging.getLogger("kernel"),
+        user_ns=None,
         session=_FrameSession(config=config),
         iopub_socket=object(),
         shell_channel_thread=SimpleNamespace(parent_thread=threading.main_thread()),
         io_loop=_Loop(),
     )
+    namespace = kernel.shell.user_ns
+    _first_names.update({name: namespace[name] for name in namespace if name.startswith("__") or name == "_"})
     _adapt(kernel)
     _use_inline_figures(kernel.shell)
     _exercise(kernel)
@@ -257,7 +264,8 @@ def forget(kernel: Kernel) -> None:
     shell.compile._filename_map.clear()
     shell.compile.flags = codeop.Compile().flags
     shell.reset(new_session=True)
-    shell.user_ns["__doc__"] = shell.user_module.__doc__
+    for namespace in (shell.user_ns, shell.user_ns_hidden):
+        namespace.update(_first_names)
     shell.payload_manager.clear_payload()
     shell._last_traceback = None
     shell.exit_now = False
@@ -279,6 +287,8 @@ def wake(kernel: Kernel, loop: asyncio.AbstractEventLoop) -> None:
     sys.argv[:] = [""]
     sys.orig_argv[:] = [sys.executable]
     sys.path.insert(0, "")
+    kernel.ident = str(uuid.uuid4())
+    kernel.session.session = str(uuid.uuid4())
     output = io.StringIO()
     kernel.publish = _encode_for_nobody
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):

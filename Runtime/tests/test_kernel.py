@@ -48,8 +48,8 @@ class Basics(kernel_harness.KernelTestCase):
     def test_nothing_of_the_zygote_is_left(self) -> None:
         """Names, history and modules are those of a kernel that has just begun."""
         context = self.open()
-        names = "In Out _dh _i _i1 _ih _ii _iii _oh exit get_ipython open quit"
-        self.assertEqual(context.execute("print(*sorted(n for n in globals() if n[:2] != '__'))").stdout, names + "\n")
+        names = "In Out _ __ ___ _dh _i _i1 _ih _ii _iii _oh exit get_ipython open quit"
+        self.assertEqual(context.execute("print(*sorted(n for n in globals() if n[:3] == '___' or n[-2:] != '__' or n == '__'))").stdout, names + "\n")
         self.assertEqual(context.execute("%tb").stderr, "No traceback available to show.\n")
         looked = context.execute(LOOK_AROUND.format(runtime=kernel_harness.harness.RUNTIME))
         self.assertEqual(looked.stdout, "[]\n[]\n[]\n")

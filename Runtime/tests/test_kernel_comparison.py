@@ -80,7 +80,7 @@ class Reference:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=harness.DEADLINE)
         # matplotlib says so where it has to look for fonts first.
-        self.client.execute("__import__('matplotlib.font_manager')", silent=True)
+        self.client.execute("exec('import matplotlib.font_manager', {})", silent=True)
         self.client.get_shell_msg(timeout=harness.DEADLINE)
 
     def execute(self, code: str) -> Seen:
