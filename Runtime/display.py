@@ -15,9 +15,10 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-import frames
 from IPython.core.formatters import BaseFormatter, DisplayFormatter
 from traitlets import ObjectName, Unicode
+
+import frames
 
 # A private copy: what user code does to the module `builtins` must not reach the functions below.
 globals()["__builtins__"] = dict(vars(builtins))

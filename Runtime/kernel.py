@@ -23,10 +23,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-# Without it there is nothing to debug over a socket, and no thread for that.
+# Without it there is nothing to debug over a socket, and no thread for that. Before every import of ipykernel.
 sys.modules["debugpy"] = None  # type: ignore[assignment]
 
-import display  # noqa: E402 - the line above comes before every import of ipykernel
+import ipykernel.debugger  # noqa: E402 - later it would look for debugpy after all
 import ipykernel.eventloops  # noqa: E402
 import ipykernel.zmqshell  # noqa: E402
 from ipykernel.ipkernel import IPythonKernel  # noqa: E402
@@ -34,8 +34,7 @@ from jupyter_client.session import Session  # noqa: E402
 from traitlets import Any as AnyTrait  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
-# Later it would be imported after all.
-import ipykernel.debugger  # noqa: E402, F401, I001 - after those above
+import display  # noqa: E402
 
 del sys.modules["debugpy"]
 
@@ -186,9 +185,10 @@ def _adapt(kernel: Kernel) -> None:
     ipykernel.zmqshell.system = _explain_failure(ipykernel.zmqshell.system)
     # What ipykernel's application loads without being asked.
     shell.extension_manager.load_extension("storemagic")
-    pdb, debugger = importlib.import_module("pdb"), importlib.import_module("IPython.core.debugger")
+    pdb: Any = importlib.import_module("pdb")
+    debugger: Any = importlib.import_module("IPython.core.debugger")
     debugger.Pdb = debugger.InterruptiblePdb
-    pdb.Pdb, pdb.set_trace = debugger.Pdb, debugger.set_trace  # type: ignore[attr-defined]
+    pdb.Pdb, pdb.set_trace = debugger.Pdb, debugger.set_trace
 
 
 def _enable_gui(kernel: Kernel, gui: str | None) -> None:
@@ -206,9 +206,9 @@ def _explain_failure(system: Callable[[str], int]) -> Callable[[str], int]:
     def run(command: str) -> int:
         status = system(command)
         words = command.replace("'", " ").replace('"', " ").split()
-        if status != 0 and "install" in words and any(word.rpartition("/")[2].startswith("pip") for word in words):
-            if not has_network():
-                sys.stderr.write(_NO_NETWORK)
+        is_pip = "install" in words and any(word.rpartition("/")[2].startswith("pip") for word in words)
+        if status != 0 and is_pip and not has_network():
+            sys.stderr.write(_NO_NETWORK)
         return status
 
     return run

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import time
 import unittest
 from typing import Any
 
+import harness
 import kernel_harness
-from harness import frames
 
 HAS_STACK = all(importlib.util.find_spec(name) for name in ("pandas", "matplotlib", "PIL", "e2b_charts"))
 
@@ -19,9 +20,14 @@ class Formats(kernel_harness.KernelTestCase):
 
     imports = kernel_harness.IMPORTS
 
+    def setUp(self) -> None:
+        """Open a context."""
+        super().setUp()
+        self.context = self.open()
+
     def result(self, code: str) -> dict[str, Any]:
         """The data of the only main result of `code`."""
-        (data,) = self.open().execute(code).displays(True)
+        (data,) = self.context.execute(code).displays(True)
         return data
 
     def test_tables(self) -> None:
@@ -57,7 +63,7 @@ frame = pd.DataFrame({
         data = self.result(code + "frame")
         self.assertEqual(data["e2b/data"], expected)
         self.assertIn("<table", data["text/html"])
-        (data,) = self.open().execute(code + "display(frame)").displays(False)
+        (data,) = self.context.execute(code + "display(frame)").displays(False)
         self.assertEqual(data["e2b/data"], expected)
 
     def test_odd_tables(self) -> None:
@@ -75,13 +81,13 @@ frame = pd.DataFrame({
 
     def test_charts(self) -> None:
         """At the end of the cell, by plt.show, and as a value; a figure that shows nothing has none."""
-        context = self.open()
+        context = self.context
         draws = {
             "plt.plot([1, 2])": "line",
             "plt.bar(['a'], [1])": "bar",
             "plt.scatter([1], [2])": "scatter",
             "plt.pie([1, 2])": "pie",
-            "plt.boxplot([[1, 2, 3]])": "box_and_whisker",
+            "plt.boxplot([[1, 2, 3]], patch_artist=True)": "box_and_whisker",
             "plt.subplots(1, 2)[1][0].plot([1])": "superchart",
             "plt.imshow([[1, 2]])": "unknown",
         }
@@ -114,7 +120,7 @@ frame = pd.DataFrame({
         for code in ("[{1, 2}]", "[object()]", "(1, 2)", "'text'", "5", "a = []\na.append(a)\na", "{(1, 2): 3}"):
             with self.subTest(code):
                 self.assertNotIn("application/json", self.result(code))
-        self.assertEqual(list(self.open().execute("display([1])").displays(False)[0]), ["text/plain"])
+        self.assertEqual(list(self.context.execute("display([1])").displays(False)[0]), ["text/plain"])
 
     def test_pictures(self) -> None:
         """PIL's are shown as PNG."""
@@ -127,8 +133,10 @@ class Bounds(kernel_harness.KernelTestCase):
     def test_too_large(self) -> None:
         """The reader is told; what programs read goes first."""
         context = self.open()
-        limit = frames.MAXIMUM_SENT_BY_CONTEXT
-        (data,) = context.execute(f"display({{'text/plain': 'x' * {limit}, 'text/html': 'y'}}, raw=True)").displays(False)
+        limit = harness.frames.MAXIMUM_SENT_BY_CONTEXT
+        (data,) = context.execute(f"display({{'text/plain': 'x' * {limit}, 'text/html': 'y'}}, raw=True)").displays(
+            False
+        )
         self.assertEqual(data, {"text/plain": "[This display is longer than 32 MiB and was left out.]"})
         (data,) = context.execute(f"display({{'text/plain': 'é' * {limit // 2}}}, raw=True)").displays(False)
         self.assertIn("left out", data["text/plain"])
@@ -139,7 +147,9 @@ class Bounds(kernel_harness.KernelTestCase):
 
     def test_errors_are_cut(self) -> None:
         """However long name, value and traceback are."""
-        (error,) = self.open().execute("class E(Exception): pass\nE.__name__ = 'n' * 10**6\nraise E('x' * 10**8)").errors
+        (error,) = (
+            self.open().execute("class E(Exception): pass\nE.__name__ = 'n' * 10**6\nraise E('x' * 10**8)").errors
+        )
         self.assertLess(len(json.dumps(error)), 8 << 20)
 
     def test_late_displays_are_bounded(self) -> None:
@@ -155,7 +165,7 @@ task = asyncio.create_task(flood())
 """)
         seen = kernel_harness.Execution()
         while seen.stdout != "flooded\n":
-            context.read(seen, kernel_harness.time.monotonic() + kernel_harness.harness.DEADLINE)
+            context.read(seen, time.monotonic() + harness.DEADLINE)
         texts = [data["text/plain"] for data in context.execute("5").displays(False)]
         self.assertEqual(texts[:100], [str(number) for number in range(100)])
         self.assertEqual(texts[100:], ["[50 more displays between two cells were left out.]"])

@@ -15,12 +15,11 @@ from typing import Any, ClassVar
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import kernel_harness  # noqa: E402 - found through the line above
+import harness as guests  # noqa: E402 - found through the line above
+import kernel_harness  # noqa: E402
 import launcher_case as case  # noqa: E402
 import launcher_harness as harness  # noqa: E402
 import launcher_plan as plans  # noqa: E402
-
-from harness import frames  # noqa: E402
 
 HAS_STACK = all(importlib.util.find_spec(name) for name in ("ipykernel", "pandas", "matplotlib"))
 
@@ -35,7 +34,7 @@ class SandboxedContext(kernel_harness.Context):
         """Have a sandbox made, and open the context in it."""
         self.launcher = launcher
         self.sandbox = launcher.wait_created(launcher.ask(NOTEBOOK))
-        channel: Any = frames.Channel(os.dup(self.sandbox.channel.fileno()))
+        channel: Any = guests.frames.Channel(os.dup(self.sandbox.channel.fileno()))
         self.greeting = channel.receive()[0]
         self.attach(channel, self.sandbox.channel.fileno(), "/home/user", **opening)
 
@@ -94,7 +93,9 @@ class WallsTest(case.LauncherTest):
         self.assertEqual(table["e2b/data"], {"a": [1, 2]})
         self.assertEqual(context.execute("!echo hello").stdout, "hello\r\n")
         self.assertEqual(context.execute("%%bash\nid -u; pwd").stdout, "1000\n/home/user\n")
-        self.assertEqual(context.execute("import os\n_ = os.system('echo $HOME; echo $PPID')").stdout, "/home/user\n2\n")
+        self.assertEqual(
+            context.execute("import os\n_ = os.system('echo $HOME; echo $PPID')").stdout, "/home/user\n2\n"
+        )
         self.assertIn("no network", context.execute("%pip install nothing-like-this").stderr)
         code = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'print(5)'], capture_output=True).stdout"
         self.assertEqual(context.execute(code).value, r"b'5\n'")
@@ -112,7 +113,9 @@ class WallsTest(case.LauncherTest):
     def test_the_way_in_costs_little(self) -> None:
         """A waiting context has one thread, and memory of its own below the bound."""
         context = self.open()
-        status = context.execute("print(open('/proc/self/smaps_rollup').read(), open('/proc/self/status').read())").stdout
+        status = context.execute(
+            "print(open('/proc/self/smaps_rollup').read(), open('/proc/self/status').read())"
+        ).stdout
         dirty = re.search(r"Private_Dirty: +(\d+) kB", status)
         assert dirty is not None
         self.assertLess(int(dirty.group(1)), 12 << 10)
