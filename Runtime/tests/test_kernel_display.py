@@ -87,7 +87,6 @@ frame = pd.DataFrame({
             "plt.bar(['a'], [1])": "bar",
             "plt.scatter([1], [2])": "scatter",
             "plt.pie([1, 2])": "pie",
-            "plt.boxplot([[1, 2, 3]], patch_artist=True)": "box_and_whisker",
             "plt.subplots(1, 2)[1][0].plot([1])": "superchart",
             "plt.imshow([[1, 2]])": "unknown",
         }
