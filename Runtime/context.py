@@ -13,7 +13,6 @@ import posix
 import signal
 import sys
 import time
-from types import ModuleType
 from typing import Any, NoReturn
 
 import child
@@ -125,18 +124,20 @@ def _speak_python(
     cells = _made["cells"].Cells(kernel, channel, outlets)
     channel.send({"type": "opened"})
     cells.run(loop, channel_fd)
+    _exit(child.EXIT_BROKEN)
 
 
 def _speak_other(
     channel: frames.Channel, loop: asyncio.AbstractEventLoop, opening: dict[str, Any], descriptors: list[int]
 ) -> NoReturn:
     """Serve with a kernel of another language."""
-    bridge: ModuleType | None = _made["bridge"]
+    bridge: Any = _made["bridge"]
     if bridge is None:
         raise Refusal("language", f"{opening['language']}: there is no bridge to other languages")
     asyncio.set_event_loop(None)
     loop.close()
     bridge.serve(channel, opening, descriptors)
+    _exit(child.EXIT_BROKEN)
 
 
 def _reason(error: Exception) -> str:
