@@ -72,7 +72,7 @@ struct Server: Sendable {
         let contexts = ContextService(
             configuration: ContextService.Configuration(settings),
             executions: executions,
-            languages: [Language(name: Language.python, displayName: "Python")],
+            languages: installedLanguages(),
             logger: logger
         )
         let http = HTTPServer(
@@ -94,6 +94,20 @@ struct Server: Sendable {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return ServiceGroupConfiguration(services: parts.map { .init(service: $0) }, logger: quiet)
+    }
+
+    /// What contexts can speak, each language once.
+    private func installedLanguages() -> [Language] {
+        let installed = InstalledLanguages(environment: PythonEnvironment.path(settings))
+        for broken in installed.broken {
+            logger.warning("a kernel is left out", metadata: ["path": "\(broken.path)", "reason": "\(broken.reason)"])
+        }
+        var languages: [Language] = []
+        for kernel in installed.kernels where !languages.contains(where: { $0.name == kernel.language }) {
+            languages.append(Language(name: kernel.language, displayName: kernel.displayName))
+        }
+        logger.info("languages of contexts: \(languages.map(\.name).joined(separator: ", "))")
+        return languages
     }
 
     private func serve(_ http: HTTPServer) async throws {
