@@ -50,11 +50,18 @@ package struct HTTPServer: Sendable {
         logger: Logger,
         onListening: @escaping @Sendable (_ port: Int) async -> Void
     ) {
+        let crossOrigins = CrossOriginPolicy(origins: configuration.crossOrigins)
         self.configuration = configuration
-        self.routes = routes
+        self.routes = routes + ClaimRoute(authenticator: configuration.authenticator).routes
         self.responder = APIResponder(
-            router: Router(routes),
-            hosts: HostPolicy(bindHost: configuration.host, allowedHosts: configuration.allowedHosts),
+            router: Router(self.routes),
+            hosts: HostPolicy(
+                bindHost: configuration.host,
+                allowedHosts: configuration.allowedHosts,
+                crossOrigins: crossOrigins
+            ),
+            crossOrigins: crossOrigins,
+            authenticator: configuration.authenticator,
             metrics: requests,
             // A full body is held up to three times while it is parsed.
             bodies: BodyBudget(bytes: max(8 * configuration.maxBodyBytes, 64_000_000))

@@ -2,6 +2,7 @@ extension Setting {
     /// Every setting, in the order of docs/CONFIGURATION.md.
     package static let groups = [
         SettingGroup(title: "Server", settings: server),
+        SettingGroup(title: "Access", settings: access),
         SettingGroup(title: "Executions", settings: executions),
         SettingGroup(title: "Contexts", settings: contexts),
         SettingGroup(title: "Files", settings: files),

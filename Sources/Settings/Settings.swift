@@ -15,6 +15,14 @@ package struct Settings: Sendable, Equatable {
     /// `name`, `name:group` or `uid:gid`; nil lets the server choose, see docs/CONFIGURATION.md.
     package var runAsUser: String?
 
+    // Access
+    package var authenticationMode = AuthenticationMode.none
+    /// Those of the environment and of the file; names and secrets are unique.
+    package var apiKeys: [APIKey] = []
+    package var apiKeysFile: String?
+    /// Origins of web pages that may use the API, `*` for all.
+    package var crossOrigins: [String] = []
+
     // Executions
     package var maxTimeoutMilliseconds = 60_000
     package var cpuTimeLimitSeconds = 5
@@ -64,6 +72,13 @@ package struct Settings: Sendable, Equatable {
     package var allowWithoutLandlock = false
 
     package init() {}
+
+    /// Who may use the API.
+    package enum AuthenticationMode: String, Sendable, CaseIterable {
+        case none
+        case token
+        case claim
+    }
 
     /// What makes sandboxes.
     package enum Backend: String, Sendable, CaseIterable {

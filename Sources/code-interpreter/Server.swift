@@ -136,11 +136,7 @@ extension Server {
                 metadata: ["modes": "\(report.reducedModes.joined(separator: ","))"]
             )
         }
-        if !Loopback.contains(settings.host) {
-            logger.warning(
-                "listening beyond this machine without authentication: whoever reaches the port can run code"
-            )
-        }
+        if let exposure = settings.exposure { logger.warning("\(exposure)") }
     }
 
     private func logListening(_ port: Int) {
