@@ -10,6 +10,7 @@ package struct HTTPServer: Sendable {
     private let configuration: HTTPAPIConfiguration
     private let responder: APIResponder
     let routes: [Route]
+    private let requests: RequestMetrics
     private let logger: Logger
     private let onListening: @Sendable (_ port: Int) async -> Void
     /// Tests make them short.
@@ -52,6 +53,7 @@ package struct HTTPServer: Sendable {
     ) {
         let crossOrigins = CrossOriginPolicy(origins: configuration.crossOrigins)
         self.configuration = configuration
+        self.requests = requests
         self.routes = routes + ClaimRoute(authenticator: configuration.authenticator).routes
         self.responder = APIResponder(
             router: Router(self.routes),
@@ -68,6 +70,24 @@ package struct HTTPServer: Sendable {
         )
         self.logger = logger
         self.onListening = onListening
+    }
+
+    /// The same server on another port, where clients of the notebook family look for it: its /health answers with the JSON string `"OK"`.
+    package func forNotebookClients(
+        port: Int,
+        onListening: @escaping @Sendable (_ port: Int) async -> Void
+    ) -> HTTPServer {
+        var configuration = configuration
+        configuration.port = port
+        let health = Route(.get, "/health") { _ in .json(ByteBuffer(string: "\"OK\"")) }
+        let own = [health.path, ClaimRoute.path]
+        return HTTPServer(
+            configuration: configuration,
+            routes: routes.filter { !own.contains($0.path) } + [health],
+            requests: requests,
+            logger: logger,
+            onListening: onListening
+        )
     }
 
     /// Listens and serves until the task is cancelled; then refuses new connections, lets running requests end, and returns.

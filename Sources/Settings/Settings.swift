@@ -6,6 +6,8 @@ package struct Settings: Sendable, Equatable {
     package var host = "127.0.0.1"
     /// 0 lets the kernel choose.
     package var port = 8000
+    /// 0 is none.
+    package var notebookPort = 0
     /// Names under which clients may address the server; empty leaves the choice to the API.
     package var allowedHosts: [String] = []
     package var maxRequestMB = 20

@@ -84,13 +84,17 @@ struct Server: Sendable {
             logger: logger,
             onListening: { port in logListening(port) }
         )
-        let parts: [any Service] = [
+        var parts: [any Service] = [
             UntilShutdown(name: "backend") { try await backend.run { logWarm() } },
             UntilShutdown(name: "files") { try await files.run() },
             UntilShutdown(name: "executions") { try await executions.run() },
             UntilShutdown(name: "contexts") { try await contexts.run() },
-            UntilShutdown(name: "http") { try await serve(http) },
+            UntilShutdown(name: "http") { try await serve(http, port: settings.port) },
         ]
+        if settings.notebookPort != 0 {
+            let notebook = http.forNotebookClients(port: settings.notebookPort) { port in logListening(port) }
+            parts.append(UntilShutdown(name: "notebook http") { try await serve(notebook, port: settings.notebookPort) })
+        }
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return ServiceGroupConfiguration(services: parts.map { .init(service: $0) }, logger: quiet)
@@ -102,19 +106,15 @@ struct Server: Sendable {
         for broken in installed.broken {
             logger.warning("a kernel is left out", metadata: ["path": "\(broken.path)", "reason": "\(broken.reason)"])
         }
-        var languages: [Language] = []
-        for kernel in installed.kernels where !languages.contains(where: { $0.name == kernel.language }) {
-            languages.append(Language(name: kernel.language, displayName: kernel.displayName))
-        }
-        logger.info("languages of contexts: \(languages.map(\.name).joined(separator: ", "))")
-        return languages
+        logger.info("languages of contexts: \(installed.languages.map(\.name).joined(separator: ", "))")
+        return installed.languages
     }
 
-    private func serve(_ http: HTTPServer) async throws {
+    private func serve(_ http: HTTPServer, port: Int) async throws {
         do {
             try await http.run()
         } catch let error where !(error is CancellationError) {
-            throw StartFailure("cannot serve on \(settings.host):\(settings.port): \(error)")
+            throw StartFailure("cannot serve on \(settings.host):\(port): \(error)")
         }
     }
 }

@@ -1,4 +1,5 @@
 import CLinux
+package import Execution
 import Glibc
 import JSON
 import NIOCore
@@ -62,24 +63,14 @@ package struct InstalledLanguages: Sendable, Equatable {
     }
 
     /// The languages, each once, Python first.
-    package var languages: [String] {
+    package var languages: [Language] {
         kernels.reduce(into: []) { languages, kernel in
-            if !languages.contains(kernel.language) { languages.append(kernel.language) }
+            if languages.contains(where: { $0.name == kernel.language }) { return }
+            languages.append(Language(name: kernel.language, displayName: kernel.displayName))
         }
     }
 
-    /// The kernel of a language, or of that name, as the bridge inside a sandbox chooses it.
-    ///
-    /// - Parameter language: as a client wrote it; case, white space around it and the usual abbreviations do not matter.
-    /// - Returns: nil when there is none.
-    package func kernel(for language: String) -> Kernel? {
-        let trimmed = language.trimmed.lowercased()
-        let name = Self.aliases[trimmed] ?? trimmed
-        return kernels.first { $0.name == name } ?? kernels.first { $0.language == name }
-    }
-
     private static let python = Kernel(name: "python", language: "python", displayName: "Python")
-    private static let aliases = ["js": "javascript", "ts": "typescript", "sh": "bash", "py": "python"]
     private static let folder = "share/jupyter/kernels"
     private static let maximumSpecs = 64
     private static let maximumBytes = 64 << 10
