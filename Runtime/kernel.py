@@ -59,10 +59,13 @@ _EXERCISES = (
     "def f(:",
     "%who",
     "import asyncio\nawait asyncio.sleep(0)",
-    "import pandas as pd\npd.DataFrame({'a': [1]})",
-    "import matplotlib.pyplot as plt\nplt.plot([1, 2]);",
     "[1, {'a': None}]",
 )
+#: Likewise, where the module is warm.
+_MODULE_EXERCISES = {
+    "pandas": "import pandas as pd\npd.DataFrame({'a': [1]})",
+    "matplotlib.pyplot": "import matplotlib.pyplot as plt\nplt.plot([1, 2]);",
+}
 #: Run in each child before it is needed, so that the pages on the usual path are its own by then.
 _REHEARSAL = "print('text')\n1 + 1"
 
@@ -243,7 +246,7 @@ def _exercise(kernel: Kernel) -> None:
     output = io.StringIO()
     try:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            for code in _EXERCISES:
+            for code in (*_EXERCISES, *(code for name, code in _MODULE_EXERCISES.items() if name in sys.modules)):
                 loop.run_until_complete(kernel.do_execute(code, False, True))
     finally:
         kernel.publish = None
