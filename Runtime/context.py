@@ -107,10 +107,11 @@ def _speak_python(
     """Serve with the kernel that the zygote made."""
     kernel, kernels = _made["kernel"], _made["kernels"]
     os.environ.update(kernels.ENVIRONMENT)
+    os.environ.update(opening["environment"])
     if not kernels.has_network():
         # What is there counts as found, and what is not is refused at once instead of after many attempts.
-        os.environ["PIP_NO_INDEX"] = os.environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
-    os.environ.update(opening["environment"])
+        os.environ.setdefault("PIP_NO_INDEX", "1")
+        os.environ.setdefault("PIP_DISABLE_PIP_VERSION_CHECK", "1")
     if "TZ" in opening["environment"]:
         time.tzset()
     try:

@@ -69,6 +69,7 @@ _MODULE_EXERCISES = {
 #: Run in each child before it is needed, so that the pages on the usual path are its own by then.
 _REHEARSAL = "print('text')\n1 + 1"
 
+_PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "PIP_PROXY", "PIP_INDEX_URL")
 _NO_NETWORK = "\nThis sandbox has no network: nothing can be downloaded. What is installed: %pip list\n"
 
 # Bound now: user code may replace it.
@@ -218,7 +219,9 @@ def _explain_failure(system: Callable[[str], int]) -> Callable[[str], int]:
 
 
 def has_network() -> bool:
-    """Whether there is an interface beyond loopback."""
+    """Whether there is an interface beyond loopback, or a proxy to ask instead."""
+    if any(name in os.environ for name in _PROXIES):
+        return True
     socket = sys.modules["socket"]
     try:
         return any(name != "lo" for _, name in socket.if_nameindex())
