@@ -48,6 +48,8 @@ def prepare() -> None:
     import warm
 
     _made.update(cells=cells, kernels=kernel, kernel=kernel.make(), bridge=sys.modules.get("jupyter_bridge"))
+    folder = os.path.dirname(__file__)
+    child.hide_later(name for name, module in list(sys.modules.items()) if _is_in(folder, module))
     if "matplotlib.font_manager" in sys.modules:
         warm.forget_fonts()
 
@@ -95,6 +97,11 @@ def _receive_opening(channel: frames.Channel) -> tuple[dict[str, Any], list[int]
     if not isinstance(environment, dict) or not all(isinstance(value, str) for value in environment.values()):
         raise frames.FrameError("the environment is an object of texts")
     return frame, descriptors
+
+
+def _is_in(folder: str, module: object) -> bool:
+    """Whether a module is one of the runtime's."""
+    return os.path.dirname(getattr(module, "__file__", None) or "") == folder
 
 
 def _speak_python(
