@@ -128,7 +128,8 @@ class WallsTest(case.LauncherTest):
         code = """
 import os, random, secrets, ssl, tempfile, uuid, numpy
 print(os.getpid(), random.random(), random.Random().random(), numpy.random.rand(), numpy.random.default_rng().random())
-print(ssl.RAND_bytes(8).hex(), uuid.uuid4(), uuid.uuid1(), secrets.token_hex(), tempfile.mktemp(), get_ipython().kernel.session.session)
+print(ssl.RAND_bytes(8).hex())
+print(uuid.uuid4(), uuid.uuid1(), secrets.token_hex(), tempfile.mktemp(), get_ipython().kernel.session.session)
 """
         launcher = self.launch()
         launcher.wait_ready(zygotes=2)
