@@ -59,13 +59,17 @@ _EXERCISES = (
     "def f(:",
     "%who",
     "import asyncio\nawait asyncio.sleep(0)",
-    "import pandas as pd\npd.DataFrame({'a': [1]})",
-    "import matplotlib.pyplot as plt\nplt.plot([1, 2]);",
     "[1, {'a': None}]",
 )
+#: Likewise, where the module is warm.
+_MODULE_EXERCISES = {
+    "pandas": "import pandas as pd\npd.DataFrame({'a': [1]})",
+    "matplotlib.pyplot": "import matplotlib.pyplot as plt\nplt.plot([1, 2]);",
+}
 #: Run in each child before it is needed, so that the pages on the usual path are its own by then.
 _REHEARSAL = "print('text')\n1 + 1"
 
+_PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "PIP_PROXY", "PIP_INDEX_URL")
 _NO_NETWORK = "\nThis sandbox has no network: nothing can be downloaded. What is installed: %pip list\n"
 
 # Bound now: user code may replace it.
@@ -215,7 +219,9 @@ def _explain_failure(system: Callable[[str], int]) -> Callable[[str], int]:
 
 
 def has_network() -> bool:
-    """Whether there is an interface beyond loopback."""
+    """Whether there is an interface beyond loopback, or a proxy to ask instead."""
+    if any(name in os.environ for name in _PROXIES):
+        return True
     socket = sys.modules["socket"]
     try:
         return any(name != "lo" for _, name in socket.if_nameindex())
@@ -243,7 +249,7 @@ def _exercise(kernel: Kernel) -> None:
     output = io.StringIO()
     try:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            for code in _EXERCISES:
+            for code in (*_EXERCISES, *(code for name, code in _MODULE_EXERCISES.items() if name in sys.modules)):
                 loop.run_until_complete(kernel.do_execute(code, False, True))
     finally:
         kernel.publish = None

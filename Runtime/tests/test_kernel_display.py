@@ -126,6 +126,21 @@ frame = pd.DataFrame({
         self.assertTrue(self.result("import PIL.Image\nPIL.Image.new('RGB', (2, 2))")["image/png"].startswith("iVBOR"))
 
 
+@unittest.skipUnless(HAS_STACK, "needs the libraries")
+class Cold(kernel_harness.KernelTestCase):
+    """The libraries, where the zygote has not imported them."""
+
+    def test_figures_and_tables(self) -> None:
+        """They are shown all the same."""
+        context = self.open()
+        loaded = "import sys\n[n for n in ('numpy', 'pandas', 'matplotlib') if n in sys.modules]"
+        self.assertEqual(context.execute(loaded).value, "[]")
+        (figure,) = context.execute("import matplotlib.pyplot as plt\nplt.plot([1, 2]);").displays(False)
+        self.assertEqual((figure["image/png"][:5], figure["e2b/chart"]["type"]), ("iVBOR", "line"))
+        table = context.execute("import pandas as pd\npd.DataFrame({'a': [1]})").displays(True)[0]
+        self.assertEqual(table["e2b/data"], {"a": [1]})
+
+
 class Bounds(kernel_harness.KernelTestCase):
     """Frames are valid, and no longer than the server takes."""
 

@@ -126,8 +126,9 @@ class WallsTest(case.LauncherTest):
     def test_siblings_differ(self) -> None:
         """Three contexts of one zygote share no random state, although their process ids are the same."""
         code = """
-import os, random, secrets, tempfile, uuid, numpy
+import os, random, secrets, ssl, tempfile, uuid, numpy
 print(os.getpid(), random.random(), random.Random().random(), numpy.random.rand(), numpy.random.default_rng().random())
+print(ssl.RAND_bytes(8).hex())
 print(uuid.uuid4(), uuid.uuid1(), secrets.token_hex(), tempfile.mktemp(), get_ipython().kernel.session.session)
 """
         launcher = self.launch()

@@ -1,3 +1,4 @@
+import Execution
 import TestSupport
 import Testing
 
@@ -71,7 +72,7 @@ struct InstalledLanguagesTests {
         let bad = text.hasSuffix("LARGE") ? text.dropLast(5) + large : text[...]
         let place = try place("kernels", ["bad": String(bad), "good": spec("good", "Good")])
         let found = InstalledLanguages(places: [place])
-        #expect(found.languages == ["python", "good"])
+        #expect(found.languages.map(\.name) == ["python", "good"])
         #expect(found.broken == [.init(path: "\(place)/bad/kernel.json", reason: reason)])
     }
 
