@@ -34,7 +34,9 @@ _REHEARSAL = "print('hello')\n1 + 1\n"
 #: What is hidden from programs.
 _RUNTIME_MODULES = (
     *("__main__", "child", "frames", "script", "warm"),
-    *("cells", "context", "display", "jupyter_bridge", "kernel", "output"),
+    *("cells", "context", "display", "kernel", "output"),
+    *("jupyter_bridge", "jupyter_conversation", "jupyter_deno", "jupyter_kernel"),
+    *("jupyter_output", "jupyter_variables", "jupyter_wire"),
 )
 _FOLDER = os.path.dirname(__file__)
 _PLACES = (_FOLDER, os.path.join(_FOLDER, "zygote.py"))
