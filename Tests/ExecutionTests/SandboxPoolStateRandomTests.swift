@@ -73,9 +73,9 @@ private struct History {
             nextResource += 1
             #expect(state.made(nextResource, kind: kind) == .doomed)
         }
-        for resource in taken { state.discard(resource) }
+        for resource in taken { state.discard(resource, at: now) }
         while !state.isDrained {
-            let started = state.startDestroys()
+            let started = state.startDestroys(at: now)
             gone += started.count
             if started.isEmpty && destroying.isEmpty {
                 Issue.record("stopped, but never drained")
@@ -103,7 +103,7 @@ private struct History {
     private mutating func startMakes() {
         let kinds = state.startMakes(at: now)
         making += kinds
-        if kinds.isEmpty, making.isEmpty, doomed.count + destroying.count < state.configuration.backlog {
+        if kinds.isEmpty, making.isEmpty, !state.rests(at: now), doomed.count + destroying.count < state.configuration.backlog {
             // Nothing to do, or every kind that lacks something rests after a failure.
             for kind in SandboxKind.allCases where state.shelves[kind]?.failing == nil {
                 #expect(waiting[kind, default: []].isEmpty && state.ready(kind) >= state.target(kind))
@@ -142,7 +142,7 @@ private struct History {
     private mutating func discard(_ random: inout SeededGenerator) {
         guard let index = taken.indices.randomElement(using: &random) else { return }
         let resource = taken.remove(at: index)
-        state.discard(resource)
+        state.discard(resource, at: now)
         doomed.append(resource)
     }
 
@@ -162,7 +162,7 @@ private struct History {
     }
 
     private mutating func startDestroys() -> Int {
-        let started = state.startDestroys()
+        let started = state.startDestroys(at: now)
         #expect(started == Array(doomed.prefix(started.count)))
         destroying += started
         return started.count

@@ -28,8 +28,28 @@ struct SandboxPoolStateTests {
         #expect(state.made(2, kind: .bare) == .kept)
         #expect(state.made(3, kind: .bare) == .kept)
         #expect(state.startMakes(at: Self.epoch) == [])
-        #expect(state.takeReady(.bare) == 1)
-        #expect(state.startMakes(at: Self.epoch) == [.bare])
+        #expect(state.takeReady(.bare, at: Self.epoch) == 1)
+        #expect(state.startMakes(at: Self.epoch + .seconds(1)) == [.bare])
+    }
+
+    @Test("what can wait leaves the processors to whoever took a sandbox, until it comes back or for ten milliseconds")
+    func rest() {
+        var state = Self.state(bare: 4) { $0.refills = 4 }
+        for number in 1...4 {
+            _ = state.startMakes(at: Self.epoch)
+            _ = state.made(number, kind: .bare)
+        }
+        func time(_ milliseconds: Int) -> State.Instant { Self.epoch + .milliseconds(milliseconds) }
+        #expect(state.takeReady(.bare, at: time(0)) == 1)
+        #expect(state.startMakes(at: time(9)) == [])
+        #expect(state.restsUntil == time(10))
+        state.discard(1, at: time(3))
+        #expect(state.startMakes(at: time(3)) == [] && state.startDestroys(at: time(3)) == [])
+        #expect(state.startMakes(at: time(4)) == [.bare] && state.startDestroys(at: time(4)) == [1])
+        #expect(state.takeReady(.bare, at: time(5)) == 2 && state.takeReady(.bare, at: time(5)) == 3)
+        #expect(state.startMakes(at: time(6)) == [], "half of them are there or coming")
+        #expect(state.takeReady(.bare, at: time(6)) == 4)
+        #expect(state.startMakes(at: time(6)) == [.bare], "fewer than half are")
     }
 
     @Test("the emptier shelf is filled first")
@@ -68,7 +88,7 @@ struct SandboxPoolStateTests {
         #expect(state.giveUp(.init(ticket: 1, kind: .bare)) == true)
         #expect(state.made(7, kind: .bare) == .kept)
         #expect(state.startMakes(at: Self.epoch) == [])
-        #expect(state.takeReady(.bare) == 7)
+        #expect(state.takeReady(.bare, at: Self.epoch) == 7)
     }
 
     @Test("failures pause a kind, longer each time up to a bound, then one attempt at a time; a success ends that")
@@ -137,14 +157,14 @@ struct SandboxPoolStateTests {
             _ = state.made(number, kind: .bare)
         }
         for _ in 1...2 {
-            if let sandbox = state.takeReady(.bare) { state.discard(sandbox) }
+            if let sandbox = state.takeReady(.bare, at: Self.epoch) { state.discard(sandbox, at: Self.epoch) }
         }
         while state.making > 0 { state.makeCancelled(.bare) }
         #expect(state.startMakes(at: Self.epoch) == [])
-        #expect(state.startDestroys() == [1])
-        #expect(state.startDestroys() == [])
+        #expect(state.startDestroys(at: Self.epoch) == [1])
+        #expect(state.startDestroys(at: Self.epoch) == [])
         #expect(state.startMakes(at: Self.epoch) == [])
         state.destroyed()
-        #expect(state.startMakes(at: Self.epoch) != [])
+        #expect(state.startMakes(at: Self.epoch + .seconds(1)) != [])
     }
 }

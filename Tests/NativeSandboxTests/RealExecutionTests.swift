@@ -108,7 +108,7 @@ struct RealExecutionTests {
         #expect(report.outcome.wasMemoryLimitHit)
     }
 
-    @Test("have as many processes and threads as the limit says", arguments: SandboxKind.allCases)
+    @Test("have as many processes and threads as the limit says", arguments: SandboxKind.executions)
     func processes(kind: SandboxKind) async throws {
         let forks = """
             import os, signal

@@ -12,15 +12,29 @@ extension SandboxPool {
     func run() async {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.lookForDead() }
+            var alarm: ContinuousClock.Instant?
             while !Task.isCancelled {
                 startMakes(in: &group)
                 startDestroys(in: &group)
+                ring(afterRest: &alarm, in: &group)
                 await doorbell.listen()
             }
             stop()
         }
         // Unstructured only because cleaning up is not cancellable and this task is cancelled; it is awaited right here.
         await Task { await self.destroyEverything() }.value
+    }
+
+    /// Has the bell rung when the rest ends, once for each end.
+    private func ring(afterRest alarm: inout ContinuousClock.Instant?, in group: inout DiscardingTaskGroup) {
+        let end = contents.withLock { $0.state.restsUntil }
+        guard let end, end > .now, end != alarm else { return }
+        alarm = end
+        group.addTask {
+            // Only cancellation ends this early, and that rings by itself.
+            try? await Task.sleep(until: end, clock: .continuous)
+            self.doorbell.ring()
+        }
     }
 
     private func startMakes(in group: inout DiscardingTaskGroup) {
@@ -31,7 +45,7 @@ extension SandboxPool {
     }
 
     private func startDestroys(in group: inout DiscardingTaskGroup) {
-        let sandboxes = contents.withLock { $0.state.startDestroys() }
+        let sandboxes = contents.withLock { $0.state.startDestroys(at: .now) }
         for sandbox in sandboxes {
             group.addTask { await self.destroy(sandbox) }
         }
@@ -147,7 +161,7 @@ extension SandboxPool {
     private func destroyTaken(after grace: Duration) async {
         do { try await Task.sleep(for: grace) } catch { return }
         contents.withLock { contents in
-            for sandbox in contents.taken.values { contents.state.discard(sandbox) }
+            for sandbox in contents.taken.values { contents.state.discard(sandbox, at: .now) }
             contents.taken.removeAll()
         }
         doorbell.ring()

@@ -58,14 +58,14 @@ final class SandboxPool: Sendable {
         contents.withLock { contents in
             // Unknown when the shutdown lost its patience and destroyed it already.
             guard contents.taken.removeValue(forKey: sandbox.id) != nil else { return }
-            contents.state.discard(sandbox)
+            contents.state.discard(sandbox, at: .now)
         }
         doorbell.ring()
     }
 
     private func takeReady(_ kind: SandboxKind) -> (any Sandbox)? {
         let sandbox = contents.withLock { contents in
-            let sandbox = contents.state.takeReady(kind)
+            let sandbox = contents.state.takeReady(kind, at: .now)
             if let sandbox { contents.taken[sandbox.id] = sandbox }
             return sandbox
         }

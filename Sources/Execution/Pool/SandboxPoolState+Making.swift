@@ -82,8 +82,11 @@ extension SandboxPoolState {
         let possible = SandboxKind.allCases.filter { mayMake($0, at: now) }
         let wanted = possible.filter { waiting($0) > making($0) }
         if let kind = wanted.min(by: { firstTicket($0) < firstTicket($1) }) { return kind }
+        let rests = rests(at: now)
         let missing = possible.filter {
             making($0) < configuration.refills && ready($0) + making($0) < target($0) + waiting($0)
+                // A shelf that is half empty does not wait.
+                && (!rests || 2 * (ready($0) + making($0)) < target($0))
         }
         return missing.min { fill($0) < fill($1) }
     }
@@ -115,7 +118,9 @@ extension SandboxPoolState {
 // MARK: - Destroying
 extension SandboxPoolState {
     /// What to destroy now. Each is followed by ``destroyed()``.
-    mutating func startDestroys() -> [Resource] {
+    mutating func startDestroys(at now: Instant) -> [Resource] {
+        // A few can wait; many hold memory that is wanted.
+        if rests(at: now), !isStopped, doomed.count < configuration.destroys { return [] }
         let count = min(doomed.count, configuration.destroys - destroying)
         guard count > 0 else { return [] }
         let resources = Array(doomed.prefix(count))

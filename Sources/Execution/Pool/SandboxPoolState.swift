@@ -23,6 +23,11 @@ struct SandboxPoolState<Resource: Sendable>: Sendable {
         /// The pause after a failure, doubled for each in a row up to the longest.
         var shortestPause: Duration = .milliseconds(50)
         var longestPause: Duration = .seconds(5)
+        /// After a sandbox was taken nothing is refilled or destroyed for so long, unless it is needed: who took it has the processors to itself. Ended
+        /// by the sandbox's coming back.
+        var restAfterTake: Duration = .milliseconds(10)
+        /// The same after one came back: the answer leaves first.
+        var restAfterReturn: Duration = .milliseconds(1)
         /// How long a backend may fail before those who wait are told; as long as a restart of its launcher may take.
         var patience: Duration = .seconds(10)
     }
@@ -66,6 +71,8 @@ struct SandboxPoolState<Resource: Sendable>: Sendable {
     var doomed: Deque<Resource> = []
     var destroying = 0
     var taken = 0
+    /// Until when what can wait does; see ``Configuration/restAfterTake``.
+    private(set) var restsUntil: Instant?
     private(set) var isStopped = false
 
     init(configuration: Configuration) {
@@ -87,16 +94,17 @@ struct SandboxPoolState<Resource: Sendable>: Sendable {
 // MARK: - Taking and giving back
 extension SandboxPoolState {
     /// Takes one that waits ready. Nil when there is none.
-    mutating func takeReady(_ kind: SandboxKind) -> Resource? {
+    mutating func takeReady(_ kind: SandboxKind, at now: Instant) -> Resource? {
         guard !isStopped, let resource = shelves[kind]?.ready.popFirst() else { return nil }
         taken += 1
+        restsUntil = now + configuration.restAfterTake
         return resource
     }
 
     /// Takes one, or queues `ticket` for the next that is made. Tickets are never used twice.
     mutating func take(_ ticket: UInt64, kind: SandboxKind, at now: Instant) -> Taken {
         if isStopped { return .refused(.stopping) }
-        if let resource = takeReady(kind) { return .given(resource) }
+        if let resource = takeReady(kind, at: now) { return .given(resource) }
         if let failing = shelves[kind]?.failing, now < failing.blockedUntil, isDown(failing, at: now) {
             return .refused(failing.refusal)
         }
@@ -121,9 +129,10 @@ extension SandboxPoolState {
     }
 
     /// A taken one comes back, used or dead, to be destroyed.
-    mutating func discard(_ resource: Resource) {
+    mutating func discard(_ resource: Resource, at now: Instant) {
         precondition(taken > 0, "a sandbox was given back twice")
         taken -= 1
+        restsUntil = now + configuration.restAfterReturn
         doomed.append(resource)
     }
 
@@ -139,6 +148,9 @@ extension SandboxPoolState {
         }
         return dropped
     }
+
+    /// Whether what can wait still has to.
+    func rests(at now: Instant) -> Bool { restsUntil.map { now < $0 } ?? false }
 
     /// Nothing is made or given from now on. Returns who waited; everything ready is doomed.
     mutating func stop() -> [UInt64] {
