@@ -48,8 +48,9 @@ class Context:
         """Start its process and ask it to open."""
         ours, theirs = socket.socketpair()
         ours.settimeout(DEADLINE)
-        home = os.path.join(folder, ".home")
-        os.makedirs(home, exist_ok=True)
+        home, temporary = os.path.join(folder, ".home"), os.path.join(folder, ".tmp")
+        for made in (home, temporary):
+            os.makedirs(made, exist_ok=True)
         command = [sys.executable, os.path.join(TESTS, "bridge_driver.py"), str(theirs.fileno())]
         self.process = subprocess.Popen(
             command + ([places] if places else []),
@@ -61,7 +62,7 @@ class Context:
                 "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}",
                 "HOME": home,
                 "LANG": "C.UTF-8",
-                "DENO_DIR": f"{home}/deno",
+                "TMPDIR": temporary,
             },
         )
         theirs.close()

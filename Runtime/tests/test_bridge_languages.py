@@ -53,6 +53,11 @@ class LanguageTest(BridgeTest):
     def test_the_folder_is_the_one_asked_for(self) -> None:
         self.assertIn(self.folder, self.open(self.language).text(self.folder_code))
 
+    def test_nothing_is_left_in_the_folder(self) -> None:
+        self.open(self.language).run(self.hello)
+        self.assertEqual(sorted(os.listdir(self.folder)), [".home", ".tmp"])
+        self.assertEqual(os.listdir(f"{self.folder}/.home"), [])
+
     def test_all_lines_arrive_in_order_before_the_end(self) -> None:
         context = self.open(self.language)
         for _ in range(3):

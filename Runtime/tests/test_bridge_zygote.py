@@ -17,7 +17,9 @@ class ZygoteTest(kernel_harness.KernelTestCase):
         if not kernel_is_installed(language):
             self.skipTest(f"there is no kernel of {language}")
         path = f"{sys.prefix}/bin:{os.environ['PATH']}"
-        return self.open(language=language, environment={"PATH": path, "HOME": self.workspace})
+        return self.open(
+            language=language, environment={"PATH": path, "HOME": self.workspace, "TMPDIR": self.workspace}
+        )
 
     def test_javascript(self) -> None:
         context = self.open_language("javascript")
