@@ -34,7 +34,7 @@ struct RecoveryTests {
     private func generator(_ name: String) -> SeededGenerator {
         let seed = Host.environment("RANDOM_SEED").flatMap { UInt64($0) } ?? UInt64.random(in: 0...UInt64.max)
         print("\(name): RANDOM_SEED=\(seed)")
-        return SeededGenerator(state: seed)
+        return SeededGenerator(seed: seed)
     }
 
     @Test(
@@ -220,18 +220,5 @@ struct RecoveryTests {
             #expect(try await server.download(id) == content, "an acknowledged file is lost or broken")
         }
         #expect(listed.isDisjoint(with: deleted), "a deleted file is back")
-    }
-}
-
-/// A generator that gives the same numbers for the same seed (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }
