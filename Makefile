@@ -6,11 +6,13 @@ SHELL := /bin/bash
 
 # What `make serve` and `make bench` are to say to the program: make serve ARGS="--port 9000"
 ARGS ?=
+# The languages of contexts: python bash javascript typescript r. Empty: those of last time, at first python bash javascript.
+export LANGUAGES ?=
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install what is missing: system packages, the Python environment
+setup: ## install what is missing: system packages, the Python environment, LANGUAGES="python bash javascript"
 	@scripts/setup.sh
 
 build: setup ## build the release binaries

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import builtins
+import contextvars
 import os
 import posix
 import signal
@@ -68,6 +69,8 @@ class Cells:
         self._channel = channel
         self._outlets = outlets
         self._environment = os.environ
+        # One for all executions: what a cell sets, such as the precision of decimals, counts in the next.
+        self._context = contextvars.copy_context()
         self._ask_exit: Callable[[], None] = kernel.shell.ask_exit
         kernel.shell.ask_exit = self._ask_exit_of_this_cell
         self._process = _getpid()
@@ -135,7 +138,7 @@ class Cells:
         self._has_started = self._told_error = self._was_interrupted = False
         self._reply = None
         _set_signal(_SIGINT, self._note_interrupt)
-        self._task = _Task(self._execute(code, environment), loop=self._loop)
+        self._task = _Task(self._execute(code, environment), loop=self._loop, context=self._context)
         self._task.add_done_callback(self._finish)
 
     async def _execute(self, code: str, environment: dict[str, object]) -> None:

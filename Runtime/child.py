@@ -32,10 +32,7 @@ ATTEMPTS = 5
 _REHEARSAL = "print('hello')\n1 + 1\n"
 
 #: What is hidden from programs.
-_RUNTIME_MODULES = (
-    *("__main__", "child", "frames", "script", "warm"),
-    *("cells", "context", "display", "jupyter_bridge", "kernel", "output"),
-)
+_RUNTIME_MODULES = ["__main__", "child", "frames", "script", "warm"]
 _FOLDER = os.path.dirname(__file__)
 _PLACES = (_FOLDER, os.path.join(_FOLDER, "zygote.py"))
 
@@ -103,6 +100,11 @@ def become_fresh() -> None:
     for number, handler in _DISPOSITIONS:
         _set_signal(number, handler)
     warm.reseed()
+
+
+def hide_later(names: Iterable[str]) -> None:
+    """Have more modules hidden in children; for the zygote, when it has imported them."""
+    _RUNTIME_MODULES.extend(names)
 
 
 def _hide_runtime() -> None:

@@ -13,7 +13,6 @@ import posix
 import signal
 import sys
 import time
-from types import ModuleType
 from typing import Any, NoReturn
 
 import child
@@ -49,6 +48,8 @@ def prepare() -> None:
     import warm
 
     _made.update(cells=cells, kernels=kernel, kernel=kernel.make(), bridge=sys.modules.get("jupyter_bridge"))
+    folder = os.path.dirname(__file__)
+    child.hide_later(name for name, module in list(sys.modules.items()) if _is_in(folder, module))
     if "matplotlib.font_manager" in sys.modules:
         warm.forget_fonts()
 
@@ -98,6 +99,11 @@ def _receive_opening(channel: frames.Channel) -> tuple[dict[str, Any], list[int]
     return frame, descriptors
 
 
+def _is_in(folder: str, module: object) -> bool:
+    """Whether a module is one of the runtime's."""
+    return os.path.dirname(getattr(module, "__file__", None) or "") == folder
+
+
 def _speak_python(
     channel: frames.Channel,
     channel_fd: int,
@@ -108,10 +114,11 @@ def _speak_python(
     """Serve with the kernel that the zygote made."""
     kernel, kernels = _made["kernel"], _made["kernels"]
     os.environ.update(kernels.ENVIRONMENT)
+    os.environ.update(opening["environment"])
     if not kernels.has_network():
         # What is there counts as found, and what is not is refused at once instead of after many attempts.
-        os.environ["PIP_NO_INDEX"] = os.environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
-    os.environ.update(opening["environment"])
+        os.environ.setdefault("PIP_NO_INDEX", "1")
+        os.environ.setdefault("PIP_DISABLE_PIP_VERSION_CHECK", "1")
     if "TZ" in opening["environment"]:
         time.tzset()
     try:
@@ -125,18 +132,20 @@ def _speak_python(
     cells = _made["cells"].Cells(kernel, channel, outlets)
     channel.send({"type": "opened"})
     cells.run(loop, channel_fd)
+    _exit(child.EXIT_BROKEN)
 
 
 def _speak_other(
     channel: frames.Channel, loop: asyncio.AbstractEventLoop, opening: dict[str, Any], descriptors: list[int]
 ) -> NoReturn:
     """Serve with a kernel of another language."""
-    bridge: ModuleType | None = _made["bridge"]
+    bridge: Any = _made["bridge"]
     if bridge is None:
         raise Refusal("language", f"{opening['language']}: there is no bridge to other languages")
     asyncio.set_event_loop(None)
     loop.close()
     bridge.serve(channel, opening, descriptors)
+    _exit(child.EXIT_BROKEN)
 
 
 def _reason(error: Exception) -> str:

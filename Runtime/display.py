@@ -15,9 +15,10 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-import frames
 from IPython.core.formatters import BaseFormatter, DisplayFormatter
 from traitlets import ObjectName, Unicode
+
+import frames
 
 # A private copy: what user code does to the module `builtins` must not reach the functions below.
 globals()["__builtins__"] = dict(vars(builtins))
@@ -199,6 +200,14 @@ class _ChartFormatter(BaseFormatter):  # type: ignore[misc]
     print_method = ObjectName("_repr_e2b_chart_")
     _return_type = (dict, str)
 
+    def lookup(self, value: Any) -> Callable[[Any], object]:
+        """Find what makes the chart of `value`; choosing formats for figures takes registered functions away."""
+        figure = getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
+        if isinstance(figure, type) and isinstance(value, figure):
+            return _chart
+        found: Callable[[Any], object] = super().lookup(value)
+        return found
+
 
 def add_formats(formatter: DisplayFormatter) -> None:
     """Have `formatter` make ``e2b/data`` and ``e2b/chart``, too."""
@@ -206,7 +215,6 @@ def add_formats(formatter: DisplayFormatter) -> None:
     # pandas 3 has moved its name.
     data.for_type_by_name("pandas", "DataFrame", _table)
     data.for_type_by_name("pandas.core.frame", "DataFrame", _table)
-    chart.for_type_by_name("matplotlib.figure", "Figure", _chart)
     formatter.formatters[DATA] = data
     formatter.formatters[CHART] = chart
 

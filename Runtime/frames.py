@@ -48,6 +48,10 @@ class Channel:
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, descriptor)
         self._socket.setblocking(True)
 
+    def fileno(self) -> int:
+        """Return the descriptor, to wait for."""
+        return self._socket.fileno()
+
     def detach(self) -> int:
         """Forget the descriptor without closing it, and return it. The channel is unusable afterwards."""
         return self._socket.detach()

@@ -17,15 +17,16 @@ import os
 import signal
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-# Without it there is nothing to debug over a socket, and no thread for that.
+# Without it there is nothing to debug over a socket, and no thread for that. Before every import of ipykernel.
 sys.modules["debugpy"] = None  # type: ignore[assignment]
 
-import display  # noqa: E402 - the line above comes before every import of ipykernel
+import ipykernel.debugger  # noqa: E402 - later it would look for debugpy after all
 import ipykernel.eventloops  # noqa: E402
 import ipykernel.zmqshell  # noqa: E402
 from ipykernel.ipkernel import IPythonKernel  # noqa: E402
@@ -33,8 +34,7 @@ from jupyter_client.session import Session  # noqa: E402
 from traitlets import Any as AnyTrait  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
-# Later it would be imported after all.
-import ipykernel.debugger  # noqa: E402, F401, I001 - after those above
+import display  # noqa: E402
 
 del sys.modules["debugpy"]
 
@@ -59,18 +59,25 @@ _EXERCISES = (
     "def f(:",
     "%who",
     "import asyncio\nawait asyncio.sleep(0)",
-    "import pandas as pd\npd.DataFrame({'a': [1]})",
-    "import matplotlib.pyplot as plt\nplt.plot([1, 2]);",
     "[1, {'a': None}]",
 )
+#: Likewise, where the module is warm.
+_MODULE_EXERCISES = {
+    "pandas": "import pandas as pd\npd.DataFrame({'a': [1]})",
+    "matplotlib.pyplot": "import matplotlib.pyplot as plt\nplt.plot([1, 2]);",
+}
 #: Run in each child before it is needed, so that the pages on the usual path are its own by then.
 _REHEARSAL = "print('text')\n1 + 1"
 
+_PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "PIP_PROXY", "PIP_INDEX_URL")
 _NO_NETWORK = "\nThis sandbox has no network: nothing can be downloaded. What is installed: %pip list\n"
 
 # Bound now: user code may replace it.
 _set_signal = signal.signal
 _SIGINT = signal.SIGINT
+
+# What the namespace of cells has from birth; resetting the shell takes it away.
+_first_names: dict[str, object] = {}
 
 #: Takes the kind of a message as Jupyter names it, and its content.
 Publish = Callable[[str, dict[str, Any]], None]
@@ -148,11 +155,14 @@ def make() -> Kernel:
     kernel: Kernel = Kernel.instance(
         config=config,
         log=logging.getLogger("kernel"),
+        user_ns=None,
         session=_FrameSession(config=config),
         iopub_socket=object(),
         shell_channel_thread=SimpleNamespace(parent_thread=threading.main_thread()),
         io_loop=_Loop(),
     )
+    namespace = kernel.shell.user_ns
+    _first_names.update({name: namespace[name] for name in namespace if name.startswith("__") or name == "_"})
     _adapt(kernel)
     _use_inline_figures(kernel.shell)
     _exercise(kernel)
@@ -179,9 +189,10 @@ def _adapt(kernel: Kernel) -> None:
     ipykernel.zmqshell.system = _explain_failure(ipykernel.zmqshell.system)
     # What ipykernel's application loads without being asked.
     shell.extension_manager.load_extension("storemagic")
-    pdb, debugger = importlib.import_module("pdb"), importlib.import_module("IPython.core.debugger")
+    pdb: Any = importlib.import_module("pdb")
+    debugger: Any = importlib.import_module("IPython.core.debugger")
     debugger.Pdb = debugger.InterruptiblePdb
-    pdb.Pdb, pdb.set_trace = debugger.Pdb, debugger.set_trace  # type: ignore[attr-defined]
+    pdb.Pdb, pdb.set_trace = debugger.Pdb, debugger.set_trace
 
 
 def _enable_gui(kernel: Kernel, gui: str | None) -> None:
@@ -199,16 +210,18 @@ def _explain_failure(system: Callable[[str], int]) -> Callable[[str], int]:
     def run(command: str) -> int:
         status = system(command)
         words = command.replace("'", " ").replace('"', " ").split()
-        if status != 0 and "install" in words and any(word.rpartition("/")[2].startswith("pip") for word in words):
-            if not has_network():
-                sys.stderr.write(_NO_NETWORK)
+        is_pip = "install" in words and any(word.rpartition("/")[2].startswith("pip") for word in words)
+        if status != 0 and is_pip and not has_network():
+            sys.stderr.write(_NO_NETWORK)
         return status
 
     return run
 
 
 def has_network() -> bool:
-    """Whether there is an interface beyond loopback."""
+    """Whether there is an interface beyond loopback, or a proxy to ask instead."""
+    if any(name in os.environ for name in _PROXIES):
+        return True
     socket = sys.modules["socket"]
     try:
         return any(name != "lo" for _, name in socket.if_nameindex())
@@ -236,7 +249,7 @@ def _exercise(kernel: Kernel) -> None:
     output = io.StringIO()
     try:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            for code in _EXERCISES:
+            for code in (*_EXERCISES, *(code for name, code in _MODULE_EXERCISES.items() if name in sys.modules)):
                 loop.run_until_complete(kernel.do_execute(code, False, True))
     finally:
         kernel.publish = None
@@ -257,7 +270,8 @@ def forget(kernel: Kernel) -> None:
     shell.compile._filename_map.clear()
     shell.compile.flags = codeop.Compile().flags
     shell.reset(new_session=True)
-    shell.user_ns["__doc__"] = shell.user_module.__doc__
+    for namespace in (shell.user_ns, shell.user_ns_hidden):
+        namespace.update(_first_names)
     shell.payload_manager.clear_payload()
     shell._last_traceback = None
     shell.exit_now = False
@@ -279,6 +293,8 @@ def wake(kernel: Kernel, loop: asyncio.AbstractEventLoop) -> None:
     sys.argv[:] = [""]
     sys.orig_argv[:] = [sys.executable]
     sys.path.insert(0, "")
+    kernel.ident = str(uuid.uuid4())
+    kernel.session.session = str(uuid.uuid4())
     output = io.StringIO()
     kernel.publish = _encode_for_nobody
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):

@@ -11,7 +11,6 @@ import builtins
 import errno
 import fcntl
 import io
-import os
 import posix
 import select
 import signal
@@ -92,7 +91,7 @@ class Outlets:
             self._writers[number] = PipeWriter(self, number, _NAMES[number])
         sys.stdout = sys.__stdout__ = _open_stream(self._writers[STDOUT])  # type: ignore[misc]
         sys.stderr = sys.__stderr__ = _open_stream(self._writers[STDERR])  # type: ignore[misc]
-        sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]
+        sys.stdin = sys.__stdin__ = _open_input()  # type: ignore[misc]
 
     def repair(self) -> None:
         """Replace standard streams that user code has deleted, detached or otherwise broken."""
@@ -128,6 +127,7 @@ class Outlets:
                 _exit(0)
             finally:
                 _mask_signals(_SET_MASK, before)
+
     def leave(self) -> None:
         """Be one of the processes that the context forks: what they print is in no order, and they send nothing."""
         self._lock = _new_lock()
@@ -232,6 +232,13 @@ class _Stream(io.TextIOWrapper):
 def _open_stream(writer: Any) -> _Stream:
     """Make one of the streams. Every write reaches the pipe before it returns, so nothing is lost with the process."""
     stream = _Stream(writer, "utf-8", "backslashreplace", "\n", write_through=True)
-    stream.mode = "w"
+    stream.__dict__["mode"] = "w"
+    _kept.append(stream)
+    return stream
+
+
+def _open_input() -> io.TextIOWrapper:
+    """Make standard input, over whatever is at descriptor 0."""
+    stream = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)), "utf-8")
     _kept.append(stream)
     return stream

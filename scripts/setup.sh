@@ -2,6 +2,7 @@
 # Installs what the project lacks on this machine; quick and silent when nothing is missing.
 #   setup.sh                what building, serving and testing need
 #   setup.sh --development  what `make check` and `make format` need
+# LANGUAGES="python bash" names the languages that contexts can have; it is remembered until another list is given.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -109,10 +110,74 @@ environment() {
   printf '%s\n' "$stamp" >"$folder/.stamp"
 }
 
+# What a context can be written in. Python is always there; javascript and typescript are both Deno.
+known_languages=(python bash javascript typescript r)
+default_languages="python bash javascript"
+
+# The languages asked for, else those of last time, else the default.
+chosen_languages() {
+  local language languages=${LANGUAGES:-}
+  [ -n "$languages" ] || languages=$(cat .venv/.languages 2>/dev/null) || languages=$default_languages
+  for language in $languages; do
+    printf '%s\n' "${known_languages[@]}" | grep -qxF -- "$language" ||
+      fail "there is no language $language; LANGUAGES can name: ${known_languages[*]}"
+  done
+  printf '%s\n' $languages | sort --unique | xargs
+}
+
+# packages FOLDER REQUIREMENTS: what one language needs of Python's packages.
+packages() {
+  local folder=$1 requirements=$2 stamp
+  stamp=$folder/.$(basename "$requirements")
+  cmp --silent "$requirements" "$stamp" && return 0
+  printf 'setup: installing %s\n' "$(grep -v '^#' "$requirements" | xargs)" >&2
+  "$folder/bin/python3" -m pip install --quiet --disable-pip-version-check --prefer-binary --requirement "$requirements" ||
+    fail "the Python packages of $requirements could not be installed"
+  cp "$requirements" "$stamp"
+}
+
+# languages FOLDER LANGUAGE…: the kernels of these languages and no others of ours.
+languages() {
+  local folder=$1 name kernels=() source target
+  shift
+  for name in "$@"; do
+    case $name in
+      bash)
+        packages "$folder" Runtime/requirements-bash.txt
+        kernels+=(bash)
+        ;;
+      javascript | typescript)
+        packages "$folder" Runtime/requirements-javascript.txt
+        kernels+=(javascript typescript)
+        ;;
+      r)
+        command -v apt-get >/dev/null || [ -x /usr/bin/R ] || fail "R is installed with Debian's packages only"
+        ! command -v apt-get >/dev/null || install required r-base-core r-cran-irkernel
+        kernels+=(r)
+        ;;
+    esac
+  done
+  for source in Runtime/kernels/*/; do
+    name=$(basename "$source")
+    target=$folder/share/jupyter/kernels/$name
+    if [[ " ${kernels[*]} " = *" $name "* ]]; then
+      cmp --silent "$source/kernel.json" "$target/kernel.json" ||
+        command install -D --mode=0644 "$source/kernel.json" "$target/kernel.json"
+    else
+      rm -rf "$target"
+    fi
+  done
+  printf '%s\n' "$*" >"$folder/.languages"
+}
+
 if [ "${1:-}" = --development ]; then
   environment .venv-development Runtime/requirements-dev.txt
 else
+  # Before anything is made again: a wrong word is told at once, and the list of last time is still there.
+  chosen=$(chosen_languages)
   system_packages
   swift_toolchain
   environment .venv Runtime/requirements.txt
+  # shellcheck disable=SC2086 # a list of words
+  languages .venv $chosen
 fi

@@ -17,7 +17,7 @@ from typing import ClassVar
 RUNTIME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, RUNTIME)
 
-import frames  # noqa: E402 - found through the line above
+import frames as frames  # noqa: E402, PLC0414 - found through the line above
 
 #: How long anything may take before a test gives up, in seconds.
 DEADLINE = 60.0

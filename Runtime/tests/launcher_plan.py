@@ -69,14 +69,17 @@ def make_plan(
     imports: str | None,
     slots: int,
     parents: list[tuple[str, str]] | None = None,
+    notebook: str | None = None,
 ) -> Plan:
     """A plan for this machine.
+
+    A zygote is warm with `imports`, where there are any, and one for contexts with those of `notebook`.
 
     `folder` has the files made by `prepare_files`; `parents` are cgroups to use instead of the machine's.
     """
     cgroups = (cgroup_parents() if parents is None else parents) if identity.mode == "root" else []
     sections: dict[str, list[Line]] = {
-        "launcher": _launcher(identity, token, imports, slots, cgroups),
+        "launcher": _launcher(identity, token, imports, notebook, slots, cgroups),
         "root": _root(folder),
         "limits": [],
         "workspace": [("option", "size", "64m"), ("option", "nr_inodes", "4096"), ("option", "mode", "0700")],
@@ -99,7 +102,12 @@ def make_plan(
 
 
 def _launcher(
-    identity: Identity, token: str, imports: str | None, slots: int, cgroups: list[tuple[str, str]]
+    identity: Identity,
+    token: str,
+    imports: str | None,
+    notebook: str | None,
+    slots: int,
+    cgroups: list[tuple[str, str]],
 ) -> list[Line]:
     lines: list[Line] = [("mode", "root" if identity.mode == "root" else "rootless")]
     if identity.mode == "root":
@@ -117,6 +125,8 @@ def _launcher(
         lines.append(("sweep", path, PREFIX))
     python = "/opt/code-interpreter/venv/bin/python3"
     kinds = [("bare", "")] + ([] if imports is None else [("full", imports)])
+    if notebook is not None:
+        kinds.append(("notebook", notebook))
     for kind, names in kinds:
         lines.append(("zygote", kind, python, "-s", "-E", "/opt/code-interpreter/runtime/zygote.py", kind, names))
     for variable in (

@@ -6,6 +6,7 @@ import os
 import time
 import unittest
 
+import harness
 import kernel_harness
 
 #: Tries to find the runtime.
@@ -42,16 +43,23 @@ class Basics(kernel_harness.KernelTestCase):
         self.assertEqual(context.execute("'one'").count, 1)
         self.assertEqual(context.execute("1 / 0").count, 2)
         self.assertEqual(context.execute("# nothing").count, 3)
-        self.assertEqual(context.execute("Out, In[1:]").value, "({1: 'one'}, [\"'one'\", '1 / 0', '# nothing', 'Out, In[1:]'])")
+        self.assertEqual(
+            context.execute("Out, In[1:]").value, "({1: 'one'}, [\"'one'\", '1 / 0', '# nothing', 'Out, In[1:]'])"
+        )
         self.assertEqual(context.execute("").count, 5)
 
     def test_nothing_of_the_zygote_is_left(self) -> None:
         """Names, history and modules are those of a kernel that has just begun."""
         context = self.open()
-        names = "In Out _dh _i _i1 _ih _ii _iii _oh exit get_ipython open quit"
-        self.assertEqual(context.execute("print(*sorted(n for n in globals() if n[:2] != '__'))").stdout, names + "\n")
+        names = "In Out _ __ ___ _dh _i _i1 _ih _ii _iii _oh exit get_ipython open quit"
+        self.assertEqual(
+            context.execute(
+                "print(*sorted(n for n in globals() if n[:3] == '___' or n[-2:] != '__' or n == '__'))"
+            ).stdout,
+            names + "\n",
+        )
         self.assertEqual(context.execute("%tb").stderr, "No traceback available to show.\n")
-        looked = context.execute(LOOK_AROUND.format(runtime=kernel_harness.harness.RUNTIME))
+        looked = context.execute(LOOK_AROUND.format(runtime=harness.RUNTIME))
         self.assertEqual(looked.stdout, "[]\n[]\n[]\n")
         listed = context.execute("import os\nsorted(int(n) for n in os.listdir('/proc/self/fd'))[-3:]")
         self.assertEqual(listed.value, "[900, 901, 902]")
@@ -71,7 +79,9 @@ class Basics(kernel_harness.KernelTestCase):
                 try:
                     context.execute("import atexit\natexit.register(print, 'bye')")
                     execution = context.execute(code)
-                    self.assertEqual((execution.ends, execution.stdout), (True, "still\nbye\n"[-4 - 6 * ("(" in code) :]))
+                    self.assertEqual(
+                        (execution.ends, execution.stdout), (True, "still\nbye\n"[-4 - 6 * ("(" in code) :])
+                    )
                 finally:
                     self.assertEqual(context.close(), 0)
 
@@ -107,7 +117,7 @@ _ = asyncio.get_running_loop().call_later(0.005, first.set)
                 self.assertEqual(name, "ZeroDivisionError" if code == "1 / 0\n" else "StdinNotImplementedError")
 
     def test_wrong_use_of_a_magic_is_an_error(self) -> None:
-        """ipykernel tells it in its reply alone."""
+        """It is told in the reply alone by ipykernel."""
         execution = self.open().execute("%nothing_like_this")
         self.assertEqual(execution.error, ("UsageError", "Line magic function `%nothing_like_this` not found."))
         self.assertIn("UsageError", execution.stderr)
@@ -115,7 +125,9 @@ _ = asyncio.get_running_loop().call_later(0.005, first.set)
     def test_packages_without_network(self) -> None:
         """What is installed counts as found, what is not is refused at once and said clearly."""
         context = self.open()
-        context.execute("import socket, os\nsocket.if_nameindex = lambda: [(1, 'lo')]\nos.environ['PIP_NO_INDEX'] = '1'")
+        context.execute(
+            "import socket, os\nsocket.if_nameindex = lambda: [(1, 'lo')]\nos.environ['PIP_NO_INDEX'] = '1'"
+        )
         refused = context.execute("%pip install nothing-like-this")
         self.assertIn("no network", refused.stderr)
         self.assertIn("no network", context.execute("!pip install nothing-like-this").stderr)
@@ -205,7 +217,7 @@ async def tick():
         open({path!r}, 'a').write('x')
 task = asyncio.create_task(tick())
 """)
-        deadline = time.monotonic() + kernel_harness.harness.DEADLINE
+        deadline = time.monotonic() + harness.DEADLINE
         while not os.path.exists(path) or os.path.getsize(path) < 5:
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.001)
@@ -222,7 +234,7 @@ task = asyncio.create_task(tick())
         self.assertEqual(context.execute("await asyncio.sleep(0)\n7").value, "7")
 
     def test_late_output(self) -> None:
-        """What threads and tasks print and display after their cell arrives, in pipes at once, displays with the next."""
+        """What threads and tasks print after their cell arrives at once, what they display with the next."""
         context = self.open()
         context.execute("""
 import threading
@@ -243,7 +255,7 @@ task = asyncio.create_task(release())
 """)
         seen = kernel_harness.Execution()
         while seen.stdout != "late\n":
-            context.read(seen, time.monotonic() + kernel_harness.harness.DEADLINE)
+            context.read(seen, time.monotonic() + harness.DEADLINE)
         self.assertEqual(context.execute("done.wait()\n5").displays(False), [{"text/plain": "'late display'"}])
 
 

@@ -1,4 +1,4 @@
-"""The same cells in ipykernel, driven by jupyter_client, and in the kernel of contexts: a notebook user sees the same."""
+"""The same cells in ipykernel, driven by jupyter_client, and in a context: a notebook user sees the same."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXTRAS = ("e2b/data", "e2b/chart", "application/json")
 
 #: Cells that are meant to differ, each with the reason.
 DIFFERENCES = {
-    "breakpoint": "ipykernel leaves it to a debugger that is not attached, and goes on; here it is refused, as %debug is",
+    "breakpoint": "ipykernel leaves it to a debugger that is not attached; here it is refused, as %debug is",
     "bytes to standard output": "ipykernel's stream has no buffer",
     "arguments": "ipykernel's are those of its launcher, with a connection file",
     "the encoding": "ipykernel spells it UTF-8; here it is that of any Python stream",
@@ -80,7 +80,7 @@ class Reference:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=harness.DEADLINE)
         # matplotlib says so where it has to look for fonts first.
-        self.client.execute("__import__('matplotlib.font_manager')", silent=True)
+        self.client.execute("exec('import matplotlib.font_manager', {})", silent=True)
         self.client.get_shell_msg(timeout=harness.DEADLINE)
 
     def execute(self, code: str) -> Seen:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 import unittest
+from typing import Any
 
 import harness
 import kernel_harness
@@ -24,7 +26,9 @@ class Sabotage(kernel_harness.KernelTestCase):
                 context = kernel_harness.Context(self.nursery, self.workspace)
                 try:
                     execution = context.execute(code)
-                    self.assertEqual(len(execution.frames("done")), 0 if promise == "dies" else 1, execution.events[-3:])
+                    self.assertEqual(
+                        len(execution.frames("done")), 0 if promise == "dies" else 1, execution.events[-3:]
+                    )
                     if promise == "lives":
                         self.assertEqual(context.execute("1 + 1").value, "2")
                         shown = context.execute("import IPython.display\nIPython.display.display(5)").displays(False)
@@ -56,6 +60,7 @@ os.waitpid(process, 0)
     def test_wrong_frames_end_it(self) -> None:
         """It says that it failed before it was opened, and just ends afterwards."""
         good = {"type": "context", "language": "python", "cwd": "/", "environment": {}}
+        change: dict[str, Any]
         for change in ({"type": "run"}, {"language": 5}, {"cwd": None}, {"environment": []}, {"environment": {"A": 1}}):
             with self.subTest(change):
                 guest = harness.Guest(self.nursery, self.workspace)
@@ -80,7 +85,7 @@ os.waitpid(process, 0)
                     context.start(code)
                     execution = kernel_harness.Execution()
                     while not execution.stdout:
-                        context.read(execution, kernel_harness.time.monotonic() + harness.DEADLINE)
+                        context.read(execution, time.monotonic() + harness.DEADLINE)
                 context.close()
 
 

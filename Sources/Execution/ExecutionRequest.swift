@@ -59,4 +59,6 @@ package enum ExecutionOperation: String, Sendable, CaseIterable {
     case executeStream = "execute_stream"
     case sessionCreate = "session_create"
     case sessionBash = "session_bash"
+    /// A cell of a context.
+    case contextExecute = "context_execute"
 }

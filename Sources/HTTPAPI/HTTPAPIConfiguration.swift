@@ -16,6 +16,12 @@ package struct HTTPAPIConfiguration: Sendable {
     ///
     /// Checked when the server listens on the loopback interface, and wherever the list is not empty.
     package var allowedHosts: [String] = []
+    /// Who may use the API. The same object in the configurations of two ports makes them one server to claim.
+    package var authenticator = Authenticator(.open)
+    /// Origins of pages on other sites that may use the API from a browser; `*` for all.
+    package var crossOrigins: [String] = []
+    /// What /health warns of.
+    package var warnings: [String] = []
     /// The longest time-out a request may ask for.
     package var maxTimeoutMilliseconds = 60_000
     /// Shown by /health.

@@ -10,6 +10,7 @@ package struct HTTPServer: Sendable {
     private let configuration: HTTPAPIConfiguration
     private let responder: APIResponder
     let routes: [Route]
+    private let requests: RequestMetrics
     private let logger: Logger
     private let onListening: @Sendable (_ port: Int) async -> Void
     /// Tests make them short.
@@ -50,17 +51,43 @@ package struct HTTPServer: Sendable {
         logger: Logger,
         onListening: @escaping @Sendable (_ port: Int) async -> Void
     ) {
+        let crossOrigins = CrossOriginPolicy(origins: configuration.crossOrigins)
         self.configuration = configuration
-        self.routes = routes
+        self.requests = requests
+        self.routes = routes + ClaimRoute(authenticator: configuration.authenticator).routes
         self.responder = APIResponder(
-            router: Router(routes),
-            hosts: HostPolicy(bindHost: configuration.host, allowedHosts: configuration.allowedHosts),
+            router: Router(self.routes),
+            hosts: HostPolicy(
+                bindHost: configuration.host,
+                allowedHosts: configuration.allowedHosts,
+                crossOrigins: crossOrigins
+            ),
+            crossOrigins: crossOrigins,
+            authenticator: configuration.authenticator,
             metrics: requests,
             // A full body is held up to three times while it is parsed.
             bodies: BodyBudget(bytes: max(8 * configuration.maxBodyBytes, 64_000_000))
         )
         self.logger = logger
         self.onListening = onListening
+    }
+
+    /// The same server on another port, where clients of the notebook family look for it: its /health answers with the JSON string `"OK"`.
+    package func forNotebookClients(
+        port: Int,
+        onListening: @escaping @Sendable (_ port: Int) async -> Void
+    ) -> HTTPServer {
+        var configuration = configuration
+        configuration.port = port
+        let health = Route(.get, "/health") { _ in .json(ByteBuffer(string: "\"OK\"")) }
+        let own = [health.path, ClaimRoute.path]
+        return HTTPServer(
+            configuration: configuration,
+            routes: routes.filter { !own.contains($0.path) } + [health],
+            requests: requests,
+            logger: logger,
+            onListening: onListening
+        )
     }
 
     /// Listens and serves until the task is cancelled; then refuses new connections, lets running requests end, and returns.

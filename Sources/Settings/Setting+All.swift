@@ -2,6 +2,7 @@ extension Setting {
     /// Every setting, in the order of docs/CONFIGURATION.md.
     package static let groups = [
         SettingGroup(title: "Server", settings: server),
+        SettingGroup(title: "Access", settings: access),
         SettingGroup(title: "Executions", settings: executions),
         SettingGroup(title: "Contexts", settings: contexts),
         SettingGroup(title: "Files", settings: files),
@@ -20,6 +21,12 @@ extension Setting {
             return !$0.contains { $0.isWhitespace || $0 == "/" }
         },
         integer("PORT", \.port, 0...65_535, "TCP port; 0 lets the kernel choose one, the log says which."),
+        integer(
+            "NOTEBOOK_PORT",
+            \.notebookPort,
+            0...65_535,
+            "A second port, on which clients of E2B's code interpreter look for it: 49999. 0 is none."
+        ),
         list(
             "ALLOWED_HOSTS",
             \.allowedHosts,

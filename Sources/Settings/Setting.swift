@@ -8,6 +8,8 @@ package struct Setting: Sendable {
     package let meaning: String
     /// Whether its flag may stand alone and then means `true`.
     package let isSwitch: Bool
+    /// Whether its value may be seen by nobody: it has no flag, because every user can list the command lines of processes.
+    package var isSecret = false
 
     /// Puts the value of a text into settings; what is wrong with the text, nil when nothing is.
     let assign: @Sendable (String, inout Settings) -> String?

@@ -9,12 +9,29 @@ extension Settings {
         if backend != .native {
             found.append("EXECUTOR_BACKEND: this version has no \(backend.rawValue) backend; use native")
         }
+        found += keyContradictions()
         let lastUID = sandboxUIDBase + Self.sandboxSlots - 1
         if let user = runAsUserID, (sandboxUIDBase...lastUID).contains(user) {
             found.append(
                 "RUN_AS_USER: \(user) is among the ids of sandboxes, \(sandboxUIDBase) to \(lastUID); change it or SANDBOX_UID_BASE"
             )
         }
+        return found
+    }
+
+    /// Names no key: where a key stands for a name, it must not be shown either.
+    private func keyContradictions() -> [String] {
+        var found: [String] = []
+        if authenticationMode == .token, apiKeys.isEmpty, apiKeysFile == nil {
+            found.append("AUTH_MODE: token needs API_KEYS or API_KEYS_FILE")
+        }
+        if authenticationMode != .token, !apiKeys.isEmpty || apiKeysFile != nil {
+            found.append(
+                "AUTH_MODE: keys are given, which \(authenticationMode.rawValue) does not use; set it to token"
+            )
+        }
+        if Set(apiKeys.map(\.name)).count < apiKeys.count { found.append("API_KEYS: two keys have the same name") }
+        if Set(apiKeys.map(\.secret)).count < apiKeys.count { found.append("API_KEYS: two names have the same key") }
         return found
     }
 
@@ -29,6 +46,11 @@ extension Settings {
         if maxFileSizeMB > memoryLimitMB {
             found.append(
                 "MAX_FILE_SIZE_MB (\(maxFileSizeMB)) is above MEMORY_LIMIT_MB (\(memoryLimitMB)): programs cannot produce files of that size"
+            )
+        }
+        if crossOrigins.contains("*"), authenticationMode == .none {
+            found.append(
+                "CORS_ORIGINS is * without AUTH_MODE: every web page a user of this machine opens can run code here"
             )
         }
         if poolSizeBare == 0 && poolSizeFull == 0 {

@@ -6,6 +6,8 @@ package struct Settings: Sendable, Equatable {
     package var host = "127.0.0.1"
     /// 0 lets the kernel choose.
     package var port = 8000
+    /// 0 is none.
+    package var notebookPort = 0
     /// Names under which clients may address the server; empty leaves the choice to the API.
     package var allowedHosts: [String] = []
     package var maxRequestMB = 20
@@ -14,6 +16,14 @@ package struct Settings: Sendable, Equatable {
     package var logFormat = LogFormat.plain
     /// `name`, `name:group` or `uid:gid`; nil lets the server choose, see docs/CONFIGURATION.md.
     package var runAsUser: String?
+
+    // Access
+    package var authenticationMode = AuthenticationMode.none
+    /// Those of the environment and of the file; names and secrets are unique.
+    package var apiKeys: [APIKey] = []
+    package var apiKeysFile: String?
+    /// Origins of web pages that may use the API, `*` for all.
+    package var crossOrigins: [String] = []
 
     // Executions
     package var maxTimeoutMilliseconds = 60_000
@@ -64,6 +74,13 @@ package struct Settings: Sendable, Equatable {
     package var allowWithoutLandlock = false
 
     package init() {}
+
+    /// Who may use the API.
+    package enum AuthenticationMode: String, Sendable, CaseIterable {
+        case none
+        case token
+        case claim
+    }
 
     /// What makes sandboxes.
     package enum Backend: String, Sendable, CaseIterable {

@@ -11,15 +11,23 @@ package enum SettingsReader {
 
     /// Reads everything; throws every problem there is, not only the first.
     ///
-    /// `unknownFlags` is what the command line had that nobody knows: each is a problem.
+    /// `unknownFlags` is what the command line had that nobody knows: each is a problem. `readFile` reads files that hold settings.
     package static func read(
         flags: [SettingFlags.Flag],
         unknownFlags: [String] = [],
-        environment: [String: String]
+        environment: [String: String],
+        readFile: (String) throws -> SettingsFile = { _ in throw SettingsFile.Failure("files are not read here") }
     ) throws(SettingsProblems) -> Reading {
         var settings = Settings()
         var problems = unknownFlags.map(unknownFlag) + unknownVariables(environment)
         for setting in Setting.all {
+            if setting.isSecret, flags.contains(where: { $0.setting == setting.name }) {
+                problems.append(
+                    "\(setting.flag): there is no such flag, every user could see it in the list of processes; "
+                        + "set \(setting.name) in the environment, or \(setting.name)_FILE"
+                )
+                continue
+            }
             guard let given = lookUp(setting, flags, environment) else { continue }
             guard let text = given.value, !text.isEmpty else {
                 problems.append("\(given.source): a value is missing")
@@ -27,9 +35,30 @@ package enum SettingsReader {
             }
             if let complaint = setting.assign(text, &settings) { problems.append("\(given.source): \(complaint)") }
         }
-        problems += settings.contradictions()
+        let file = readKeys(into: &settings, readFile)
+        problems += file.problems + settings.contradictions()
         guard problems.isEmpty else { throw SettingsProblems(problems: problems) }
-        return Reading(settings: settings, warnings: settings.doubts())
+        return Reading(settings: settings, warnings: file.warnings + settings.doubts())
+    }
+
+    /// Variables whose values nobody else may see.
+    package static let secretVariables = Setting.all.filter(\.isSecret).flatMap { [prefix + $0.name, $0.name] }
+
+    private static func readKeys(
+        into settings: inout Settings,
+        _ readFile: (String) throws -> SettingsFile
+    ) -> (problems: [String], warnings: [String]) {
+        guard let path = settings.apiKeysFile else { return ([], []) }
+        do {
+            let file = try readFile(path)
+            let (keys, problems) = APIKey.read(APIKey.entries(ofFile: file.text))
+            settings.apiKeys += keys
+            if keys.isEmpty, problems.isEmpty { return (["API_KEYS_FILE: there is no key in \(path)"], []) }
+            let warnings = file.isReadableByAll ? ["API_KEYS_FILE: every user can read \(path)"] : []
+            return (problems.map { "API_KEYS_FILE: \($0)" }, warnings)
+        } catch {
+            return (["API_KEYS_FILE: \(path): \(error)"], [])
+        }
     }
 
     /// The text that counts, and where it stands. An empty variable is the same as none.

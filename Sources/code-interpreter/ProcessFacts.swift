@@ -1,4 +1,5 @@
 import Glibc
+import Settings
 
 /// The environment of this process.
 enum Environment {
@@ -13,6 +14,47 @@ enum Environment {
             if found[name] == nil { found[name] = String(text[text.index(after: equals)...]) }
         }
         return found
+    }
+
+    /// Removes variables, and what /proc/self/environ shows of them, which unsetenv(3) leaves.
+    ///
+    /// To be called while the main thread is the only one.
+    static func forget(_ names: [String]) {
+        for name in names {
+            var next = environ
+            while let entry = next.pointee {
+                next += 1
+                guard strncmp(entry, name + "=", name.utf8.count + 1) == 0 else { continue }
+                let value = entry + name.utf8.count + 1
+                memset(value, 0, strlen(value))
+            }
+            unsetenv(name)
+        }
+    }
+}
+
+extension SettingsFile {
+    /// Reads a file of at most one megabyte, a pipe too.
+    ///
+    /// - Throws: ``SettingsFile/Failure``.
+    static func read(_ path: String) throws -> SettingsFile {
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
+        guard file >= 0 else { throw Failure(errorText(errno)) }
+        defer { close(file) }
+        var status = stat()
+        guard fstat(file, &status) == 0 else { throw Failure(errorText(errno)) }
+        var content: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = Glibc.read(file, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw Failure(errorText(errno)) }
+            if count == 0 { break }
+            content += chunk[..<count]
+            if content.count > 1 << 20 { throw Failure("it is larger than a megabyte") }
+        }
+        guard let text = String(validating: content, as: UTF8.self) else { throw Failure("it is not UTF-8") }
+        return SettingsFile(text: text, isReadableByAll: status.st_mode & 0o004 != 0)
     }
 }
 

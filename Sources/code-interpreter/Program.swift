@@ -28,8 +28,10 @@ enum Program {
             let reading = try SettingsReader.read(
                 flags: flags,
                 unknownFlags: command.unknownArguments,
-                environment: Environment.variables
+                environment: Environment.variables,
+                readFile: SettingsFile.read
             )
+            Environment.forget(SettingsReader.secretVariables)
             let work = try command.start(reading)
             // Nobody waits for this task, because the process ends with it.
             Task { exit(await status(of: work)) }

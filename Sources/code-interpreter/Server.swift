@@ -72,7 +72,7 @@ struct Server: Sendable {
         let contexts = ContextService(
             configuration: ContextService.Configuration(settings),
             executions: executions,
-            languages: [Language(name: Language.python, displayName: "Python")],
+            languages: installedLanguages(),
             logger: logger
         )
         let http = HTTPServer(
@@ -84,23 +84,37 @@ struct Server: Sendable {
             logger: logger,
             onListening: { port in logListening(port) }
         )
-        let parts: [any Service] = [
+        var parts: [any Service] = [
             UntilShutdown(name: "backend") { try await backend.run { logWarm() } },
             UntilShutdown(name: "files") { try await files.run() },
             UntilShutdown(name: "executions") { try await executions.run() },
             UntilShutdown(name: "contexts") { try await contexts.run() },
-            UntilShutdown(name: "http") { try await serve(http) },
+            UntilShutdown(name: "http") { try await serve(http, port: settings.port) },
         ]
+        if settings.notebookPort != 0 {
+            let notebook = http.forNotebookClients(port: settings.notebookPort) { port in logListening(port) }
+            parts.append(UntilShutdown(name: "notebook http") { try await serve(notebook, port: settings.notebookPort) })
+        }
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return ServiceGroupConfiguration(services: parts.map { .init(service: $0) }, logger: quiet)
     }
 
-    private func serve(_ http: HTTPServer) async throws {
+    /// What contexts can speak, each language once.
+    private func installedLanguages() -> [Language] {
+        let installed = InstalledLanguages(environment: PythonEnvironment.path(settings))
+        for broken in installed.broken {
+            logger.warning("a kernel is left out", metadata: ["path": "\(broken.path)", "reason": "\(broken.reason)"])
+        }
+        logger.info("languages of contexts: \(installed.languages.map(\.name).joined(separator: ", "))")
+        return installed.languages
+    }
+
+    private func serve(_ http: HTTPServer, port: Int) async throws {
         do {
             try await http.run()
         } catch let error where !(error is CancellationError) {
-            throw StartFailure("cannot serve on \(settings.host):\(settings.port): \(error)")
+            throw StartFailure("cannot serve on \(settings.host):\(port): \(error)")
         }
     }
 }
@@ -122,11 +136,7 @@ extension Server {
                 metadata: ["modes": "\(report.reducedModes.joined(separator: ","))"]
             )
         }
-        if !Loopback.contains(settings.host) {
-            logger.warning(
-                "listening beyond this machine without authentication: whoever reaches the port can run code"
-            )
-        }
+        if let exposure = settings.exposure { logger.warning("\(exposure)") }
     }
 
     private func logListening(_ port: Int) {

@@ -19,7 +19,7 @@ enum SettingsHelp {
     private static func entry(_ setting: Setting) -> String {
         let value = setting.isSwitch ? "" : " <value>"
         let lines = [
-            "\(setting.flag)\(value)", setting.meaning,
+            setting.isSecret ? "no flag: \(setting.name)" : "\(setting.flag)\(value)", setting.meaning,
             "\(setting.name): \(setting.range); default \(setting.defaultText)",
         ]
         return zip(lines, [2, 6, 6]).map { wrapped($0, indent: $1) }.joined(separator: "\n")

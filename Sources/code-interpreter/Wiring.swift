@@ -88,5 +88,24 @@ extension HTTPAPIConfiguration {
         allowedHosts = settings.allowedHosts
         maxTimeoutMilliseconds = settings.maxTimeoutMilliseconds
         backendName = settings.backend.rawValue
+        authenticator = Authenticator(settings.authentication)
+        crossOrigins = settings.crossOrigins
+        warnings = settings.exposure.map { [$0] } ?? []
+    }
+}
+
+extension Settings {
+    fileprivate var authentication: Authenticator.Mode {
+        switch authenticationMode {
+        case .none: .open
+        case .token: .keys(apiKeys.map { ($0.name, $0.secret) })
+        case .claim: .claim
+        }
+    }
+
+    /// Who can use the server without having been let in; nil when nobody can.
+    var exposure: String? {
+        if Loopback.contains(host) || authenticationMode != .none { return nil }
+        return "listening beyond this machine without authentication: whoever reaches the port can run code"
     }
 }

@@ -40,7 +40,10 @@ struct SettingTableTests {
     }
 
     private func row(_ setting: Setting) -> String {
-        let columns = ["`\(setting.name)`", "`\(setting.flag)`", setting.defaultText, setting.range, setting.meaning]
+        let columns = [
+            "`\(setting.name)`", setting.isSecret ? "–" : "`\(setting.flag)`", setting.defaultText, setting.range,
+            setting.meaning,
+        ]
         return "| " + columns.joined(separator: " | ") + " |"
     }
 }

@@ -94,7 +94,9 @@ struct StartTests {
         let lines = SettingsHelp.text.split(separator: "\n")
         #expect(lines.allSatisfy { $0.count <= 80 })
         for setting in Setting.all {
-            #expect(lines.contains { $0.hasPrefix("  \(setting.flag)") })
+            #expect(
+                lines.contains { $0.hasPrefix(setting.isSecret ? "  no flag: \(setting.name)" : "  \(setting.flag)") }
+            )
         }
     }
 

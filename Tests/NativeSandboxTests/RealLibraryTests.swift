@@ -72,6 +72,18 @@ struct RealLibraryTests {
             """
         ),
         (
+            "ZeroMQ over TCP",
+            """
+            import zmq
+            c=zmq.Context()
+            a,b=c.socket(zmq.PAIR),c.socket(zmq.PAIR)
+            b.connect('tcp://127.0.0.1:%d' % a.bind_to_random_port('tcp://127.0.0.1'))
+            b.send(b'ok')
+            print(a.recv().decode())
+            c.destroy(0)
+            """
+        ),
+        (
             "subprocess",
             """
             import subprocess as s

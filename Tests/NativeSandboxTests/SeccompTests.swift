@@ -9,6 +9,7 @@ struct SeccompTests {
     private static let allow: UInt32 = 0x7fff_0000
     private static let refused = errno | 1
     private static let absent = errno | 38
+    private static let unsupported = errno | 95
     private let filter: FilterMachine
 
     init() throws {
@@ -105,7 +106,9 @@ struct SeccompTests {
             }
         }
         for family in (UInt64(0)...46) where ![1, 2, 10].contains(family) {
-            for type in [1, 2, 3, 5] as [UInt64] { #expect(isSame("socket", [family, type, 0], Self.refused)) }
+            // libzmq aborts when a netlink socket is refused in any other way.
+            let answer = family == 16 ? Self.unsupported : Self.refused
+            for type in [1, 2, 3, 5] as [UInt64] { #expect(isSame("socket", [family, type, 0], answer)) }
         }
         #expect(isSame("socketpair", [1, 1, 0], Self.allow))
         #expect(isSame("socketpair", [30, 1, 0], Self.refused))

@@ -68,9 +68,9 @@ package final class TestServer: Sendable {
             if let ending = server.process.endingSoFar {
                 throw server.startFailure("it \(ending)", isNew: folder == nil)
             }
-            // Refused connections are how a server looks that does not listen yet.
-            if let answer = try? await HTTP.send("GET", server.url + "/ready", deadline: .seconds(5)),
-                answer.status == 200
+            // Refused connections are how a server looks that does not listen yet. /ready may want a key.
+            if let answer = try? await HTTP.send("GET", server.url + "/health", deadline: .seconds(5)),
+                try answer.json["status"] == "ok"
             {
                 return server
             }

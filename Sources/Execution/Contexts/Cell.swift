@@ -82,6 +82,22 @@ package struct CellEnding: Sendable, Equatable {
         self.peakMemoryBytes = peakMemoryBytes
     }
 
+    /// The outcome of the cell in metrics.
+    package var metricsLabel: String {
+        switch (death, stop) {
+        case (nil, nil): "ended"
+        case (nil, .timeLimit): "timeout"
+        case (nil, .interrupted): "interrupted"
+        case (nil, .abandoned): "cancelled"
+        case (.memoryLimit, _): "memory_limit"
+        case (.signalled, _): "signal"
+        case (.exited, _): "exit"
+        case (.unresponsive, _): "unresponsive"
+        case (.garbled, _), (.lost, _): "failed"
+        case (.replaced, _): "restarted"
+        }
+    }
+
     /// Who stopped a cell.
     package enum Stop: String, Sendable, Equatable {
         /// Its time was up.

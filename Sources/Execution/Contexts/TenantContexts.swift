@@ -148,8 +148,27 @@ extension TenantContexts {
         events: @escaping @Sendable (CellEvent) -> Void
     ) async throws -> CellEnding {
         defer { leave(id, ticket) }
+        let arrival = Instant.now
         try await waitForTurn(id, ticket)
-        // An interpreter that dies before anything of the cell has begun takes nothing with it.
+        let start = Instant.now
+        metrics.admitted(.contextExecute, after: start - arrival)
+        defer { metrics.left(.contextExecute) }
+        do {
+            let ending = try await attempt(cell, id, events: events)
+            metrics.completed(.contextExecute, outcome: ending.metricsLabel, after: .now - start)
+            return ending
+        } catch {
+            metrics.completed(.contextExecute, outcome: "failed", after: .now - start)
+            throw error
+        }
+    }
+
+    /// Runs a cell whose turn it is. An interpreter that dies before anything of the cell has begun takes nothing with it.
+    private func attempt(
+        _ cell: Cell,
+        _ id: String,
+        events: @escaping @Sendable (CellEvent) -> Void
+    ) async throws -> CellEnding {
         for _ in 0..<Self.attempts {
             let kernel = try await livingKernel(id)
             let begun = FirstEvent()

@@ -16,14 +16,16 @@ struct CellRoutes: Sendable {
         let buffer = try await request.body(upTo: maxBodyBytes)
         let body = try CellBody(buffer, contentType: request.headers[.contentType])
         let connection = request.connection
+        let log = ExecutionLog(operation: .contextExecute, logger: request.logger)
         // Should the client go away before the stream begins, nobody runs it: it then gives its place back by itself.
-        let admitted = try await connection.cancellingWhenClosed { [contexts] in
-            try await contexts.admit(body.cell, to: body.choice, tenant: request.tenant)
+        let admitted = try await log.followingAdmission {
+            try await connection.cancellingWhenClosed { [contexts] in
+                try await contexts.admit(body.cell, to: body.choice, tenant: request.tenant)
+            }
         }
-        let logger = request.logger
         let stream = ResponseBody { writer in
             defer { withExtendedLifetime(request.lease) {} }
-            try await Self.send(admitted, to: &writer, logger: logger, connection: connection)
+            try await Self.send(admitted, to: &writer, log: log, connection: connection)
             try await writer.finish(nil)
         }
         let headers: HTTPFields = [
@@ -39,13 +41,13 @@ struct CellRoutes: Sendable {
     private static func send(
         _ admitted: AdmittedCell,
         to writer: inout any ResponseBodyWriter,
-        logger: Logger,
+        log: ExecutionLog,
         connection: Connection
     ) async throws {
         let queue = CellQueue()
         async let _: Void = tick(queue)
         // Leaving this scope early, because a write failed, interrupts the cell and waits for its end.
-        async let running = run(admitted, queue, connection)
+        async let running = log.followingCell { try await run(admitted, queue, connection) }
         var encoder = CellEventEncoder()
         do {
             while let events = await queue.next() {
@@ -56,7 +58,7 @@ struct CellRoutes: Sendable {
             do {
                 last = encoder.end(try await running)
             } catch  where !(error is CancellationError) {
-                last = encoder.failure(ErrorResponse.message(for: error, logger: logger))
+                last = encoder.failure(ErrorResponse.message(for: error, logger: log.logger))
             }
             try await writer.write(last)
         } catch {

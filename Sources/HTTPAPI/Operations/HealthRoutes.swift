@@ -9,6 +9,7 @@ struct HealthRoutes: Sendable {
     let service: ExecutionService
     let version: String
     let backendName: String
+    let warnings: [String]
 
     var routes: [Route] {
         [
@@ -45,6 +46,8 @@ struct HealthRoutes: Sendable {
         }
         writer.raw(",\"reduced_modes\":")
         writer.list(status.reducedModes) { $0.string($1) }
+        writer.raw(",\"warnings\":")
+        writer.list(warnings) { $0.string($1) }
         writer.raw("}")
         return writer.buffer
     }

@@ -11,7 +11,8 @@ enum OperationsRoutes {
         let health = HealthRoutes(
             service: service,
             version: configuration.version,
-            backendName: configuration.backendName
+            backendName: configuration.backendName,
+            warnings: configuration.warnings
         )
         let metrics = MetricsRoute(
             executions: executions,

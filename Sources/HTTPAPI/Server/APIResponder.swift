@@ -17,12 +17,14 @@ struct RequestContext: InitializableFromSource {
     }
 }
 
-/// Takes every request: checks where it comes from, finds its route, turns errors into answers, counts and logs.
+/// Takes every request: checks where and whom it comes from, finds its route, turns errors into answers, counts and logs.
 struct APIResponder: HTTPResponder {
     typealias Context = RequestContext
 
     let router: Router
     let hosts: HostPolicy
+    let crossOrigins: CrossOriginPolicy
+    let authenticator: Authenticator
     let metrics: RequestMetrics
     let bodies: BodyBudget
 
@@ -32,6 +34,7 @@ struct APIResponder: HTTPResponder {
         var response = outcome
         response.headers[.xContentTypeOptions] = "nosniff"
         response.headers[.requestID] = context.requestID
+        crossOrigins.mark(&response, for: request.head)
         metrics.count(route: found, method: request.method, status: response.status.code)
         // Nothing a client wrote: the route's own path, and a method that the parser knows.
         context.logger.debug(
@@ -50,12 +53,14 @@ struct APIResponder: HTTPResponder {
         var found = "unmatched"
         do {
             try hosts.check(request.head)
+            if let answer = crossOrigins.preflight(request.head) { return (found, answer) }
             let target = request.head.path ?? ""
             let path = PercentEncoding.decode(target.prefix { $0 != "?" })
+            let tenant = try authenticator.tenant(of: request.head, path: path)
             switch router.match(request.method, path) {
             case .route(let route, let parameters):
                 found = route.path
-                return (found, try await answer(routed(request, parameters, logger), by: route))
+                return (found, try await answer(routed(request, parameters, tenant, logger), by: route))
             case .otherMethods(let methods, let path):
                 found = path
                 throw APIError.methodNotAllowed(methods)
@@ -77,13 +82,18 @@ struct APIResponder: HTTPResponder {
         return try await route.handler(request)
     }
 
-    private func routed(_ request: Request, _ parameters: [String], _ logger: Logger) -> RoutedRequest {
+    private func routed(
+        _ request: Request,
+        _ parameters: [String],
+        _ tenant: Tenant,
+        _ logger: Logger
+    ) -> RoutedRequest {
         RoutedRequest(
             request: request,
             parameters: parameters,
             logger: logger,
             connection: Connection.current ?? Connection(),
-            tenant: .everyone,
+            tenant: tenant,
             lease: bodies.lease()
         )
     }
@@ -101,7 +111,7 @@ extension HTTPField.Name {
     static let accelBuffering = HTTPField.Name(known: "X-Accel-Buffering")
 
     /// A name that is one of ours and well-formed.
-    private init(known name: String) {
+    init(known name: String) {
         guard let name = HTTPField.Name(name) else { preconditionFailure("not a header name") }
         self = name
     }

@@ -30,6 +30,10 @@ enum APIError: Error {
     /// The Origin header names another site.
     case foreignOrigin
     case ambiguousHost
+    /// No key, or a wrong one.
+    case unauthorized
+    /// Nobody has claimed the server yet.
+    case unclaimed
 }
 
 /// Turns errors into answers. Status codes of errors exist only here.
@@ -87,6 +91,8 @@ enum ErrorResponse {
             )
         case .foreignOrigin: return detail(.forbidden, "Requests from other origins are refused.")
         case .ambiguousHost: return detail(.badRequest, "More than one Host header.")
+        case .unauthorized: return detail(.unauthorized, "Unauthorized", [.wwwAuthenticate: "Bearer"])
+        case .unclaimed: return detail(.forbidden, "Server has not been claimed yet")
         }
     }
 

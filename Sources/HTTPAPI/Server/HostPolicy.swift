@@ -7,11 +7,14 @@ import HTTPTypes
 struct HostPolicy: Sendable {
     private let allowedHosts: Set<String>?
     private let extraOrigins: Set<String>
+    private let crossOrigins: CrossOriginPolicy
 
     /// - Parameters:
     ///   - bindHost: the address the server listens on.
     ///   - allowedHosts: names that are right besides those of the loopback interface; `*` for every name.
-    init(bindHost: String, allowedHosts: [String]) {
+    ///   - crossOrigins: which pages of other sites are welcome.
+    init(bindHost: String, allowedHosts: [String], crossOrigins: CrossOriginPolicy = CrossOriginPolicy(origins: [])) {
+        self.crossOrigins = crossOrigins
         let extra = Set(allowedHosts.map { $0.lowercased() })
         extraOrigins = extra
         let isOpen = extra.contains("*") || (extra.isEmpty && !Self.isLoopback(bindHost))
@@ -28,7 +31,9 @@ struct HostPolicy: Sendable {
             throw .foreignHost
         }
         let origins = head.headerFields[values: .origin]
-        if !origins.isEmpty, !origins.allSatisfy({ isOwn($0.lowercased(), authority: authority) }) {
+        if !origins.isEmpty,
+            !origins.allSatisfy({ isOwn($0.lowercased(), authority: authority) || crossOrigins.allows($0) })
+        {
             throw .foreignOrigin
         }
     }

@@ -31,8 +31,8 @@ enum CgroupLayout: Sendable, Equatable {
         var toEnable: [String]
     }
 
-    /// What is used where it exists; only memory and pids are indispensable.
-    static let wantedControllers = ["memory", "pids", "cpu", "cpuacct"]
+    /// What is used where it exists; only memory and pids are indispensable. Version 2 freezes without a controller.
+    static let wantedControllers = ["memory", "pids", "cpu", "cpuacct", "freezer"]
     /// Every directory of ours begins with this.
     static let prefix = "code-interpreter-"
 

@@ -91,7 +91,7 @@ extension HostFacts {
 
     /// What a program may need to see of the host besides /usr; nothing in them is secret or belongs to a user.
     private static let sharedPaths = [
-        "/etc/alternatives", "/etc/crypto-policies", "/etc/fonts", "/etc/ld.so.cache", "/etc/mime.types",
+        "/etc/R", "/etc/alternatives", "/etc/crypto-policies", "/etc/fonts", "/etc/ld.so.cache", "/etc/mime.types",
         // Not all of /etc/ssl: keys lie beside the certificates.
         "/etc/pki/ca-trust/extracted", "/etc/pki/tls/certs", "/etc/pki/tls/openssl.cnf", "/etc/ssl/certs",
         "/etc/ssl/openssl.cnf",

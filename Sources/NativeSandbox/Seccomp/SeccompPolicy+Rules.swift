@@ -1,3 +1,5 @@
+import Glibc
+
 extension SeccompPolicy {
     /// clone(2) without any flag that makes a namespace or attaches a tracer.
     static let namespaceRules = [
@@ -29,6 +31,18 @@ extension SeccompPolicy {
             Rule(call: "socketpair", conditions: [.equals(0, unix)], reason: "pairs of other families have had holes")
         ]
 
+    /// getifaddrs(3) asks a netlink socket. libzmq, which asks whenever it binds a TCP socket, aborts on any other code
+    /// than this and EINVAL; with it, it goes on without names of interfaces.
+    static let noNetlink = Refusal(
+        rule: Rule(
+            call: "socket",
+            conditions: [.equals(0, netlink)],
+            reason: "as on a kernel without it: libraries then do without"
+        ),
+        code: EOPNOTSUPP
+    )
+
+    private static let netlink: UInt32 = 16
     private static let unix: UInt32 = 1
     private static let internet4: UInt32 = 2
     private static let internet6: UInt32 = 10

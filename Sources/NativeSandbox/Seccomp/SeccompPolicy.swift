@@ -8,6 +8,8 @@ struct SeccompPolicy: Sendable {
     var allowed: [Group]
     /// Calls that are allowed with some arguments; several rules of one call are alternatives.
     var conditional: [Rule]
+    /// Calls that are refused with a code of their own where some argument is what it is.
+    var refused: [Refusal]
     /// Calls that answer ENOSYS: the C library then uses an older one whose arguments a filter can see.
     var absent: [Group]
 
@@ -20,6 +22,11 @@ struct SeccompPolicy: Sendable {
         var call: String
         var conditions: [Condition]
         var reason: String
+    }
+
+    struct Refusal: Sendable {
+        var rule: Rule
+        var code: Int32
     }
 
     /// Looks at one argument, as the kernel does: only its low 32 bits count, so nothing in the high ones gets past.
@@ -39,6 +46,7 @@ struct SeccompPolicy: Sendable {
             interprocess,
         ],
         conditional: namespaceRules + socketRules + controlRules + deviceRules + processRules,
+        refused: [noNetlink],
         absent: [
             Group(
                 reason:

@@ -19,6 +19,9 @@ struct SeccompProgram: Sendable, Equatable {
         for call in policy.allowed.flatMap(\.calls) { try filter.add(Self.allow, call) }
         for call in policy.absent.flatMap(\.calls) { try filter.add(Self.refuse(ENOSYS), call) }
         for rule in policy.conditional { try filter.add(Self.allow, rule.call, rule.conditions) }
+        for refusal in policy.refused {
+            try filter.add(Self.refuse(refusal.code), refusal.rule.call, refusal.rule.conditions)
+        }
         bytes = Self.unknownCallsAreAbsent() + (try filter.export())
     }
 

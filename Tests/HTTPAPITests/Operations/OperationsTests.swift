@@ -9,6 +9,7 @@ import Testing
 @Suite struct OperationsTests {
     @Test("health tells version, backend and walls") func tellsHealth() async throws {
         try await TestAPI.with {
+            $0.http.warnings = ["open \"door\""]
             $0.backend.status = BackendStatus(
                 isReady: true,
                 walls: [
@@ -23,7 +24,7 @@ import Testing
             #expect(
                 response.text == #"{"status":"ok","message":null,"version":"1.2.3","backend":"native","walls":["#
                     + #"{"name":"seccomp","standing":true,"detail":"312 rules"},{"name":"cgroup","standing":false,"detail":"none"}],"#
-                    + #""reduced_modes":["without-cgroups"]}"#
+                    + #""reduced_modes":["without-cgroups"],"warnings":["open \"door\""]}"#
             )
             let ready = try await api.request("GET", "/ready")
             #expect(ready.status == 200)
@@ -102,7 +103,9 @@ import Testing
             var paths: [String: [String: Anything]]
             var components: Components
         }
-        let text = OpenAPIDocument.text(configuration: TestServer.configuration())
+        var configuration = TestServer.configuration()
+        configuration.authenticator = Authenticator(.claim)
+        let text = OpenAPIDocument.text(configuration: configuration)
         let document = try JSONDecoder().decode(Document.self, from: Data(text.utf8))
         #expect(document.openapi == "3.1.0")
         for reference in text.matches(of: /"\$ref": "#\/components\/(\w+)\/(\w+)"/) {
@@ -111,7 +114,9 @@ import Testing
         }
         let described = Set(document.paths.flatMap { path, methods in methods.keys.map { "\($0) \(path)" } })
             .filter { !$0.hasPrefix("parameters ") }
-        try await TestAPI.with { api in
+        try await TestAPI.with { [configuration] in
+            $0.http.authenticator = configuration.authenticator
+        } _: { api in
             let pages: Set<String> = [
                 "get /openapi.json", "get /docs", "get /redoc", "get \(DocsPage.scriptPath)",
                 "get \(DocsPage.stylePath)",

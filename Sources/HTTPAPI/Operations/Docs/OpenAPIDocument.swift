@@ -18,15 +18,21 @@ enum OpenAPIDocument {
             },
             "tags": [
             {"name": "executions", "description": "Run Python code."},
+            {"name": "contexts", "description": "Run code in interpreters that live on, as a notebook does."},
             {"name": "files", "description": "Files that go into and come out of executions."},
             {"name": "operations", "description": "State of the server."}
             ],
             "paths": {
             \(executePaths),
+            \(notebookPaths),
             \(filePaths),
-            \(operationsPaths)
+            \(operationsPaths)\(configuration.authenticator.isClaimable ? ",\n" + claimPath : "")
             },
+            "security": \(configuration.authenticator.isRequired ? securityRequirement : "[]"),
             "components": {
+            "securitySchemes": {
+            \(securitySchemes)
+            },
             "responses": {
             \(OpenAPISchemas.responses(configuration: configuration))
             },
@@ -38,6 +44,25 @@ enum OpenAPIDocument {
 
             """
     }
+
+    private static let securityRequirement = #"[{"bearer": []}, {"apiKey": []}, {"accessToken": []}]"#
+
+    private static let securitySchemes = #"""
+        "bearer": {"type": "http", "scheme": "bearer", "description": "A key of API_KEYS, or the token of POST /claim. Without one the answer is 401."},
+        "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "accessToken": {"type": "apiKey", "in": "header", "name": "X-Access-Token"}
+        """#
+
+    private static let claimPath = #"""
+        "/claim": {"post": {
+          "security": [], "tags": ["operations"], "operationId": "claim", "summary": "Become the one who may use this server",
+          "description": "Works once. Until then everything but /health answers 403.",
+          "responses": {
+            "200": {"description": "The token, shown once", "content": {"application/json": {"schema": {"type": "object", "required": ["token"], "properties": {"token": {"type": "string"}}},
+              "example": {"token": "kq3J9dVn0Qm7s1cXo2bT5uYw8zRhLfAeGiPjBxCtDvE"}}}},
+            "404": {"description": "It was claimed already", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}, "example": {"detail": "Not Found"}}}}
+          }}}
+        """#
 
     private static let executePaths = #"""
         "/v1/execute": {"post": {
@@ -116,9 +141,9 @@ enum OpenAPIDocument {
 
     private static let operationsPaths = #"""
         "/health": {"get": {
-          "tags": ["operations"], "operationId": "health", "summary": "State of the server", "description": "Always 200; `status` tells.",
+          "security": [], "tags": ["operations"], "operationId": "health", "summary": "State of the server", "description": "Always 200; `status` tells.",
           "responses": {"200": {"description": "The state", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Health"},
-            "example": {"status": "ok", "message": null, "version": "0.5.0", "backend": "native", "walls": [{"name": "seccomp", "standing": true, "detail": "filter of system calls"}], "reduced_modes": []}}}}}}},
+            "example": {"status": "ok", "message": null, "version": "0.5.0", "backend": "native", "walls": [{"name": "seccomp", "standing": true, "detail": "filter of system calls"}], "reduced_modes": [], "warnings": []}}}}}}},
         "/ready": {"get": {
           "tags": ["operations"], "operationId": "ready", "summary": "Whether executions can run",
           "responses": {

@@ -20,15 +20,25 @@ enum OpenAPISchemas {
             ),
             error("Failure", "Our fault", "Internal Server Error"),
             error("StorageFull", "The server has no room for files", "The server cannot store files now."),
+            unauthorized(isClaimable: configuration.authenticator.isClaimable),
             invalid,
+            notebookResponses,
         ].joined(separator: ",\n")
     }
 
     static func schemas(configuration: HTTPAPIConfiguration) -> String {
         [
             executeRequest(maxTimeoutMilliseconds: configuration.maxTimeoutMilliseconds), executeResponse, files,
-            operations, errors,
+            notebookSchemas, operations, errors,
         ].joined(separator: ",\n")
+    }
+
+    private static func unauthorized(isClaimable: Bool) -> String {
+        """
+        "Unauthorized": {"description": "No key, or a wrong one\(isClaimable ? "; 403 before the server is claimed" : "")",
+          "headers": {"WWW-Authenticate": {"schema": {"type": "string", "const": "Bearer"}}}, "content": {"application/json": {
+          "schema": {"$ref": "#/components/schemas/Error"}, "example": {"detail": "Unauthorized"}}}}
+        """
     }
 
     private static func error(
@@ -115,11 +125,12 @@ enum OpenAPISchemas {
         """#
 
     private static let operations = #"""
-        "Health": {"type": "object", "required": ["status", "message", "version", "backend", "walls", "reduced_modes"], "properties": {
+        "Health": {"type": "object", "required": ["status", "message", "version", "backend", "walls", "reduced_modes", "warnings"], "properties": {
           "status": {"type": "string", "enum": ["ok", "error"]}, "message": {"type": ["string", "null"]},
           "version": {"type": "string"}, "backend": {"type": "string"},
           "walls": {"type": "array", "items": {"$ref": "#/components/schemas/Wall"}, "description": "Layers of confinement, in the order in which they are built."},
-          "reduced_modes": {"type": "array", "items": {"type": "string"}, "description": "Walls that a setting allowed to be missing."}
+          "reduced_modes": {"type": "array", "items": {"type": "string"}, "description": "Walls that a setting allowed to be missing."},
+          "warnings": {"type": "array", "items": {"type": "string"}, "description": "What an operator should know, such as a server open to all."}
         }},
         "Wall": {"type": "object", "required": ["name", "standing", "detail"], "properties": {
           "name": {"type": "string"}, "standing": {"type": "boolean"}, "detail": {"type": "string"}

@@ -24,6 +24,18 @@ struct ExecutionLog: Sendable {
         }
     }
 
+    /// Runs the cell that `work` is and logs its end, good or bad.
+    func followingCell(_ work: () async throws -> CellEnding) async throws -> CellEnding {
+        do {
+            let ending = try await work()
+            write(ending.metricsLabel)
+            return ending
+        } catch {
+            write(Self.word(for: error))
+            throw error
+        }
+    }
+
     /// Runs `work`, which comes before the execution, and logs only its failure.
     func followingAdmission<Value>(_ work: () async throws -> Value) async throws -> Value {
         do {
@@ -46,7 +58,7 @@ struct ExecutionLog: Sendable {
     private static func word(for error: any Error) -> String {
         switch error {
         case is CancellationError: "cancelled"
-        case is ExecutionRefusal: "refused"
+        case is ExecutionRefusal, is ContextRefusal: "refused"
         default: "failed"
         }
     }
