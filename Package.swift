@@ -173,6 +173,7 @@ let package = Package(
         .testTarget(
             name: "BehaviorTests",
             dependencies: ["TestSupport", "code-interpreter", "sandbox-launcher"],
+            exclude: ["notebook_client.py"],
             swiftSettings: swiftSettings
         ),
         .testTarget(
