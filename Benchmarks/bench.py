@@ -12,7 +12,6 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -20,10 +19,15 @@ import comparisons
 import machine
 import programs
 from client import Connection
+from context_bench import ContextBench
 from server import Server
+from table import Row, latency_row, milliseconds, table, value_row
 
 POOL = {"POOL_SIZE_BARE": "8", "POOL_SIZE_FULL": "8"}
+# What the contexts of one client need that has many.
+CONTEXTS = {"POOL_SIZE_NOTEBOOK": "1", "MAX_CONTEXTS": "64"}
 CLIENTS = [1, 2, 4, 8]
+PARTS = ["starts", "executions", "contexts"]
 
 # Processors in use by others above which nothing is said about processor time.
 BUSY = 0.2
@@ -35,29 +39,6 @@ PROGRAMS = [
     ("matplotlib PNG", programs.PLOT, 3),
 ]
 
-Row = dict[str, object]
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The smallest value that `share` of all values do not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-def milliseconds(action: Callable[[], object]) -> float:
-    """How long it took."""
-    began = time.perf_counter()
-    action()
-    return (time.perf_counter() - began) * 1000
-
-
-def latency_row(what: str, who: str, values: list[float]) -> Row:
-    """A row with the usual percentiles."""
-    shares = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
-    return {"what": what, "who": who, "n": len(values)} | {
-        name: percentile(values, share) for name, share in shares.items()
-    }
-
 
 class Bench:
     """One run: a server, and everything that is measured with it."""
@@ -66,13 +47,24 @@ class Bench:
         self.quick = quick
         self.rows: list[Row] = []
         self.background = machine.background_load(1 if quick else 3)
-        self.server = Server(POOL)
+        self.server = Server(POOL | CONTEXTS)
         self._wait_until_filled()
         self.connection = Connection(self.server.port)
 
-    def run(self) -> None:
-        """Everything, in the order of the table."""
-        self.starts()
+    def run(self, parts: list[str]) -> None:
+        """The parts, in the order of the table."""
+        for part in PARTS:
+            if part in parts:
+                getattr(self, part)()
+
+    def starts(self) -> None:
+        """From nothing to serving, and what that takes."""
+        self.rows.append(value_row("start until listening", "server", self.server.listening_ms, "ms"))
+        self.rows.append(value_row("start until warm", "server", self.server.warm_ms, "ms"))
+        self.memory("memory, idle")
+
+    def executions(self) -> None:
+        """One program, one sandbox."""
         self.latencies()
         self.file_round_trip()
         self.throughput("bare", programs.HELLO)
@@ -80,20 +72,15 @@ class Bench:
         self.burst()
         self.memory("memory after all this")
 
-    def starts(self) -> None:
-        self.rows.append(
-            {"what": "start until listening", "who": "server", "value": self.server.listening_ms, "unit": "ms"}
-        )
-        self.rows.append({"what": "start until warm", "who": "server", "value": self.server.warm_ms, "unit": "ms"})
-        self.memory("memory, idle")
+    def contexts(self) -> None:
+        """Live interpreters, beside ipykernel."""
+        self.rows += ContextBench(self.server, self.quick).run()
 
     def memory(self, what: str) -> None:
         pid = self.server.process.pid
         everything = machine.proportional_mb([pid, *machine.descendants(pid)])
-        self.rows.append({"what": what, "who": "server", "value": machine.resident_mb(pid), "unit": "MB"})
-        self.rows.append(
-            {"what": what, "who": "server, zygotes and ready sandboxes", "value": everything, "unit": "MB"}
-        )
+        self.rows.append(value_row(what, "server", machine.resident_mb(pid), "MB"))
+        self.rows.append(value_row(what, "server, zygotes and ready sandboxes", everything, "MB"))
 
     def latencies(self) -> None:
         """Each program here and in every comparison, in turns."""
@@ -165,12 +152,12 @@ class Bench:
         for thread in threads:
             thread.join()
         total = (time.perf_counter() - began) * 1000
-        self.rows.append(
-            {"what": "burst of 100", "who": f"{len(times)} succeeded", "value": total, "unit": "ms until the last"}
-        )
+        self.rows.append(value_row("burst of 100", f"{len(times)} succeeded", total, "ms until the last"))
 
     def _wait_until_filled(self) -> None:
-        self.server.wait_until_filled(sum(int(size) for size in POOL.values()))
+        self.server.wait_until_filled(
+            sum(int(size) for name, size in (POOL | CONTEXTS).items() if name.startswith("POOL_"))
+        )
 
     def _in_parallel(self, clients: int, count: int, code: str) -> None:
         failures: list[Exception] = []
@@ -194,38 +181,15 @@ class Bench:
             raise failures[0]
 
 
-def table(rows: list[Row]) -> str:
-    """The rows as a Markdown table."""
-    lines = ["| what | who | n | p50 ms | p90 ms | p99 ms | value | CPU ms each |", "|---|---|---|---|---|---|---|---|"]
-    for row in rows:
-        value = f"{number(row['value'])} {row['unit']}" if "value" in row else ""
-        cells = [
-            row["what"],
-            row["who"],
-            row.get("n", ""),
-            *(number(row.get(name)) for name in ("p50", "p90", "p99")),
-            value,
-            number(row.get("cpu_ms")),
-        ]
-        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
-    return "\n".join(lines)
-
-
-def number(value: object) -> str:
-    """Three digits that count."""
-    if not isinstance(value, (int, float)):
-        return ""
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short run, for a first look")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="these parts")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here too")
     arguments = parser.parse_args()
     bench = Bench(arguments.quick)
     try:
-        bench.run()
+        bench.run(arguments.only)
     finally:
         bench.server.stop()
     print(f"{machine.description()}; {bench.background:.2f} processors in use by others before the run\n")

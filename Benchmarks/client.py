@@ -4,7 +4,74 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 import uuid
+
+# How the body of a cell's stream ends: no text of a program can look like it, because texts are JSON strings.
+END_OF_STREAM = b'{"type":"end_of_execution"}\n\r\n0\r\n\r\n'
+
+
+class Stream:
+    """The stream of one cell; what happened when is in milliseconds since its request."""
+
+    def __init__(self, connection: socket.socket, began: float, piece: bytes) -> None:
+        self.first_ms = 0.0
+        self.end_ms = 0.0
+        self._socket = connection
+        self._began = began
+        self._pieces = [piece]
+
+    def wait_for(self, mark: bytes) -> None:
+        """Reads until `mark` came, which must be before the end."""
+        while mark not in b"".join(self._pieces[-2:]):
+            self._read()
+
+    def finish(self, first: bytes) -> None:
+        """Reads to the end; keeps what comes and does no more. When `first` came for the first time is `first_ms`."""
+        tail, piece = b"", self._pieces[-1]
+        while True:
+            if not self.first_ms and first in piece:
+                self.first_ms = self._now()
+            tail = piece if len(piece) >= len(END_OF_STREAM) else tail[-len(END_OF_STREAM) :] + piece
+            if tail.endswith(END_OF_STREAM):
+                break
+            piece = self._read()
+        self.end_ms = self._now()
+
+    def has(self, mark: bytes) -> bool:
+        """Whether it came; a mark must be short, and not be cut by the server."""
+        return mark in b"".join(self._pieces)
+
+    def lines(self) -> list[dict[str, object]]:
+        """Every line, parsed."""
+        return [json.loads(line) for line in _unchunked(b"".join(self._pieces)).splitlines()]
+
+    def text(self) -> str:
+        """Everything it printed."""
+        return "".join(str(line["text"]) for line in self.lines() if line["type"] == "stdout")
+
+    def _now(self) -> float:
+        return (time.perf_counter() - self._began) * 1000
+
+    def _read(self) -> bytes:
+        piece = self._socket.recv(1 << 20)
+        if not piece:
+            raise ConnectionError("the server closed the connection")
+        self._pieces.append(piece)
+        return piece
+
+
+def _unchunked(data: bytes) -> bytes:
+    """The body of an answer whose head was taken off, out of its chunks."""
+    parts: list[bytes] = []
+    place = 0
+    while True:
+        end = data.index(b"\r\n", place)
+        size = int(data[place:end].split(b";")[0], 16)
+        if size == 0:
+            return b"".join(parts)
+        parts.append(data[end + 2 : end + 2 + size])
+        place = end + size + 4
 
 
 class Connection:
@@ -47,6 +114,41 @@ class Connection:
         answer: dict[str, object] = json.loads(body)
         if answer["exit_code"] != 0:
             raise RuntimeError(f"the program failed: {str(answer)[:600]}")
+        return answer
+
+    def cell(self, code: str, context: str, first: bytes = b'"type":"result"') -> Stream:
+        """Runs a cell; `first` is what its stream must bring for the first time to be taken."""
+        stream = self.begin_cell(code, context)
+        stream.finish(first)
+        return stream
+
+    def begin_cell(self, code: str, context: str) -> Stream:
+        """Sends a cell; its stream must be finished before the next request."""
+        body = json.dumps({"code": code, "context_id": context}).encode()
+        head = f"POST /execute HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
+        began = time.perf_counter()
+        self._socket.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+        answer = self._until(b"\r\n\r\n")
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(f"the cell was refused: {answer[:600]!r}")
+        piece = bytes(self._received)
+        self._received.clear()
+        return Stream(self._socket, began, piece)
+
+    def create_context(self) -> str:
+        """Makes a context; its id."""
+        return str(json.loads(self._expect("POST", "/contexts", b"{}"))["id"])
+
+    def interrupt_context(self, context: str) -> None:
+        self._expect("POST", f"/contexts/{context}/interrupt")
+
+    def delete_context(self, context: str) -> None:
+        self._expect("DELETE", f"/contexts/{context}")
+
+    def _expect(self, method: str, path: str, body: bytes = b"") -> bytes:
+        status, answer = self.request(method, path, body)
+        if status != 200:
+            raise RuntimeError(f"{method} {path}: status {status}: {answer[:300]!r}")
         return answer
 
     def upload(self, name: str, content: bytes) -> str:

@@ -67,6 +67,24 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def private_dirty_mb(pid: int) -> float:
+    """Memory of one process that is its own alone: what one more such process costs. Its own user or root may ask."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Private_Dirty:")) / 1000
+
+
+def processor_seconds(pids: list[int]) -> float:
+    """Processor time these processes have used, to the nanosecond; of those that ended nothing."""
+    total = 0
+    for pid in pids:
+        for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            try:
+                total += int(file.read_text().split()[0])
+            except OSError:
+                continue
+    return total / 1e9
+
+
 def proportional_mb(pids: list[int]) -> float:
     """Memory of these processes together, shared pages counted once among those that share them."""
     total = 0

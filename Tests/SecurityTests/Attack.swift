@@ -35,6 +35,10 @@ struct Attack: Sendable, CustomTestStringConvertible {
         var secret = false
         /// Run only together with another, by a test of its own.
         var isCompanion = false
+        /// A cell for a context, not a program.
+        var isCell = false
+        /// Whether the state of its context is `kept` or `lost`.
+        var context: String?
     }
 
     struct BadHeader: Error, CustomStringConvertible {
@@ -42,7 +46,12 @@ struct Attack: Sendable, CustomTestStringConvertible {
     }
 
     /// Every program of the folder that a plain run can judge, by name.
-    static let all: [Attack] = named.values.filter { !$0.expectation.isCompanion }.sorted { $0.name < $1.name }
+    static let all: [Attack] = named.values.filter { !$0.expectation.isCompanion && !$0.expectation.isCell }
+        .sorted { $0.name < $1.name }
+
+    /// Every cell of the folder that a run in a context can judge, by name.
+    static let cells: [Attack] = named.values.filter { !$0.expectation.isCompanion && $0.expectation.isCell }
+        .sorted { $0.name < $1.name }
 
     /// The program of that name.
     static func named(_ name: String) throws -> Attack {
@@ -114,6 +123,8 @@ extension Attack.Expectation {
         case ("omitted", 1): omitsFiles = true
         case ("secret", 1): secret = true
         case ("companion", 1): isCompanion = true
+        case ("cell", 1): isCell = true
+        case ("context", 2): context = parts[1]
         case ("any", 1): break
         default: throw Attack.BadHeader(description: "cannot read `\(token)`")
         }

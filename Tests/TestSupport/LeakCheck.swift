@@ -65,14 +65,16 @@ package struct ServerState: Equatable, Sendable {
 
 extension TestServer {
     /// Runs `body` and then waits until the server holds what it held before.
-    package func checkingForLeaks(_ body: @Sendable () async throws -> Void) async throws {
+    package func checkingForLeaks(withContexts: Bool = false, _ body: @Sendable () async throws -> Void) async throws {
         try await exercise()
+        if withContexts { try await exerciseContexts() }
         let before = await settledState()
         try await body()
         guard process.endingSoFar == nil else {
             Issue.record("The server ended during the suite.\n\(logTail)")
             return
         }
+        if withContexts { try await leaveDefaultContext() }
         var after = ServerState(of: self)
         let isClean = await eventually(within: .seconds(30), every: .milliseconds(100)) {
             after = ServerState(of: self)
@@ -101,6 +103,30 @@ extension TestServer {
             }
             try await group.waitForAll()
         }
+    }
+
+    /// Uses contexts, several at a time, and leaves the default one.
+    private func exerciseContexts() async throws {
+        try await withThrowingTaskGroup { group in
+            for number in 0..<4 {
+                group.addTask {
+                    let context = try await self.makeContext()
+                    let cell = try await context.run("import matplotlib.pyplot, pandas\n!echo \(number)\n\(number)")
+                    guard cell.text == "\(number)" else { throw BrokenStream(rest: "\(cell)") }
+                    _ = try await context.restart()
+                    try await context.delete()
+                }
+            }
+            try await group.waitForAll()
+        }
+        try await leaveDefaultContext()
+    }
+
+    /// Deletes every context and makes a new default one.
+    private func leaveDefaultContext() async throws {
+        try await deleteContexts()
+        _ = try await send("DELETE", "/contexts/default")
+        _ = try await cell(CellRequest("1"))
     }
 
     /// The state once nothing moves any more.

@@ -7,6 +7,7 @@ package struct ServerScope: SuiteTrait, TestTrait, TestScoping {
     var settings: [String: String]
     var account: TestServer.Account
     var checksForLeaks: Bool
+    var usesContexts: Bool
 
     package func provideScope(
         for test: Test,
@@ -18,7 +19,8 @@ package struct ServerScope: SuiteTrait, TestTrait, TestScoping {
             let server = try await TestServer.start(settings, as: account)
             do {
                 try await TestServer.$shared.withValue(server) {
-                    try await checksForLeaks ? server.checkingForLeaks(function) : function()
+                    try await checksForLeaks
+                        ? server.checkingForLeaks(withContexts: usesContexts, function) : function()
                 }
             } catch {
                 await server.stop()
@@ -35,13 +37,15 @@ package struct ServerScope: SuiteTrait, TestTrait, TestScoping {
 }
 
 extension Trait where Self == ServerScope {
-    /// Runs the suite against a real server; see ``TestServer/current``.
+    /// Runs the suite against a real server; see ``TestServer/current``. A suite that `usesContexts` finds the default one there, and
+    /// at its end all others are deleted.
     package static func server(
         _ settings: [String: String] = [:],
         as account: TestServer.Account = .same,
-        checksForLeaks: Bool = true
+        checksForLeaks: Bool = true,
+        usesContexts: Bool = false
     ) -> ServerScope {
-        ServerScope(settings: settings, account: account, checksForLeaks: checksForLeaks)
+        ServerScope(settings: settings, account: account, checksForLeaks: checksForLeaks, usesContexts: usesContexts)
     }
 }
 

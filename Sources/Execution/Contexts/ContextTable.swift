@@ -101,6 +101,9 @@ struct ContextTable<Kernel: Sendable>: Sendable {
     /// Whether the turn is the ticket's.
     func hasTurn(_ id: String, ticket: UInt64) -> Bool { entry(id)?.turn == ticket }
 
+    /// Whether the ticket waits for its turn.
+    func isWaiting(_ id: String, ticket: UInt64) -> Bool { entry(id)?.waiting.contains(ticket) ?? false }
+
     /// Sets the kernel of a context that still exists; false where it does not.
     mutating func setKernel(_ kernel: Kernel?, of id: String) -> Bool {
         guard let index = index(id) else { return false }

@@ -45,7 +45,7 @@ actor TenantContexts {
             let ticket = newTicket()
             try await takeTurn(description.id, ticket, isUrgent: false)
             defer { leave(description.id, ticket) }
-            _ = try await livingKernel(description.id)
+            _ = try await livingKernel(description.id, ticket)
             return description
         } catch {
             // Whoever asked never hears of it.
@@ -65,7 +65,7 @@ actor TenantContexts {
         // Another one may have begun in its place meanwhile.
         table.entry(id)?.kernel?.kill()
         _ = table.setKernel(nil, of: id)
-        _ = try await livingKernel(id)
+        _ = try await livingKernel(id, ticket)
     }
 
     /// Ends a context, with what runs in it and what waits for it.
@@ -121,7 +121,7 @@ actor TenantContexts {
 extension TenantContexts {
     /// Finds the context of a cell, made if it is a default one, and gives the cell a place in it. Its interpreter lives where the turn came at once.
     ///
-    /// - Throws: ``ContextRefusal`` and what ``livingKernel(_:)`` throws; the place is given back then.
+    /// - Throws: ``ContextRefusal`` and what ``livingKernel(_:_:)`` throws; the place is given back then.
     func admit(_ choice: ContextChoice) async throws -> (id: String, ticket: UInt64) {
         try checkStopped()
         let id = try contextID(choice)
@@ -132,7 +132,7 @@ extension TenantContexts {
         case .turn: break
         }
         do {
-            _ = try await livingKernel(id)
+            _ = try await livingKernel(id, ticket)
             return (id, ticket)
         } catch {
             leave(id, ticket)
@@ -154,7 +154,7 @@ extension TenantContexts {
         metrics.admitted(.contextExecute, after: start - arrival)
         defer { metrics.left(.contextExecute) }
         do {
-            let ending = try await attempt(cell, id, events: events)
+            let ending = try await attempt(cell, id, ticket, events: events)
             metrics.completed(.contextExecute, outcome: ending.metricsLabel, after: .now - start)
             return ending
         } catch {
@@ -167,10 +167,11 @@ extension TenantContexts {
     private func attempt(
         _ cell: Cell,
         _ id: String,
+        _ ticket: UInt64,
         events: @escaping @Sendable (CellEvent) -> Void
     ) async throws -> CellEnding {
         for _ in 0..<Self.attempts {
-            let kernel = try await livingKernel(id)
+            let kernel = try await livingKernel(id, ticket)
             let begun = FirstEvent()
             let ending = await kernel.run(cell) { event in
                 begun.note()
@@ -235,13 +236,15 @@ extension TenantContexts {
         }
     }
 
-    /// Returns when it is the ticket's turn.
+    /// Returns when it is the ticket's turn. Throws where it never will be: its context was deleted, even if there is one of that id again.
     private func waitForTurn(_ id: String, _ ticket: UInt64) async throws {
         if table.hasTurn(id, ticket: ticket) { return }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 if table.hasTurn(id, ticket: ticket) { return continuation.resume() }
-                if table.entry(id) == nil { return continuation.resume(throwing: ContextRefusal.deleted(id: id)) }
+                guard table.isWaiting(id, ticket: ticket) else {
+                    return continuation.resume(throwing: ContextRefusal.deleted(id: id))
+                }
                 if Task.isCancelled { return continuation.resume(throwing: CancellationError()) }
                 waiters[ticket] = continuation
             }
@@ -252,7 +255,7 @@ extension TenantContexts {
     }
 
     private func stopWaiting(_ id: String, _ ticket: UInt64) {
-        guard table.giveUp(id, ticket: ticket) else { return }
+        _ = table.giveUp(id, ticket: ticket)
         waiters.removeValue(forKey: ticket)?.resume(throwing: CancellationError())
     }
 
@@ -274,9 +277,13 @@ extension TenantContexts {
 // MARK: - Interpreters
 extension TenantContexts {
     /// The interpreter of a context whose turn the caller has, started where there is none that lives.
-    private func livingKernel(_ id: String) async throws -> any Kernel {
+    ///
+    /// - Throws: ``ContextRefusal/deleted(id:)`` where the turn went with the context: another one may have its id by now.
+    private func livingKernel(_ id: String, _ ticket: UInt64) async throws -> any Kernel {
         for _ in 0..<Self.attempts {
-            guard let entry = table.entry(id) else { throw ContextRefusal.deleted(id: id) }
+            guard let entry = table.entry(id), table.hasTurn(id, ticket: ticket) else {
+                throw ContextRefusal.deleted(id: id)
+            }
             if let kernel = entry.kernel, kernel.death == nil {
                 thaw()
                 return kernel
@@ -287,7 +294,7 @@ extension TenantContexts {
                     language: entry.description.language,
                     directory: entry.description.directory
                 )
-                guard table.setKernel(kernel, of: id) else {
+                guard table.hasTurn(id, ticket: ticket), table.setKernel(kernel, of: id) else {
                     kernel.kill()
                     throw ContextRefusal.deleted(id: id)
                 }

@@ -176,6 +176,30 @@ struct ContextServiceTests {
         }
     }
 
+    @Test("that are deleted refuse what was admitted, also when there is one of that id again")
+    func deletionOfDefault() async throws {
+        try await withContexts { contexts, _ in
+            func admit() async throws -> AdmittedCell {
+                try await contexts.admit(Cell(code: "1"), to: .defaultOf(language: ""), tenant: .everyone)
+            }
+            let admitted = [try await admit(), try await admit()]
+            try await contexts.delete("default", tenant: .everyone)
+            let next = try await admit()
+            let refusals = Mutex<[ContextRefusal]>([])
+            // Not awaited: one that waits for ever is to fail the test, not to stop it.
+            for cell in admitted {
+                Task {
+                    do {
+                        _ = try await cell.run { _ in }
+                    } catch let refusal as ContextRefusal { refusals.withLock { $0.append(refusal) } }
+                }
+            }
+            await eventually("what was admitted waits for ever") { refusals.withLock { $0.count } == 2 }
+            #expect(refusals.withLock { $0.allSatisfy { $0 == .deleted(id: "default") } })
+            #expect(try await next.run { _ in }.death == nil)
+        }
+    }
+
     @Test("are refused by language, directory and number, and nothing of them is left")
     func refusals() async throws {
         try await withContexts(
