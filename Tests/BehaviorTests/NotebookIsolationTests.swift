@@ -5,7 +5,7 @@ extension NotebookAPI {
     @Suite("Contexts of one sandbox")
     struct Isolation {
         /// Runs `first` in one context, then `second` in another, while the first still lives.
-        private static func run(_ first: String, then second: String) async throws -> (Cell, Cell) {
+        private static func run(_ first: String, then second: String) async throws -> (CellAnswer, CellAnswer) {
             let server = try TestServer.current
             return try await server.withContext { one in
                 let other = try await server.makeContext()

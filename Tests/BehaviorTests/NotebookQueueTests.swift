@@ -37,7 +37,7 @@ extension NotebookAPI {
         @Test("the counts of cells sent at once are all different and each answer is its own")
         func ownAnswers() async throws {
             try await TestServer.current.withContext { context in
-                let cells = try await withThrowingTaskGroup(of: (Int, Cell).self) { group in
+                let cells = try await withThrowingTaskGroup(of: (Int, CellAnswer).self) { group in
                     for number in 0..<20 {
                         group.addTask { (number, try await context.run("print('\(number)')\n\(number)")) }
                     }
@@ -54,9 +54,9 @@ extension NotebookAPI {
                 async let failing = context.run("import time\ntime.sleep(0.5)\n1/0")
                 async let first = context.run("1")
                 async let second = context.run("2")
-                #expect(try await failing.errorName == "ZeroDivisionError")
-                #expect(try await first.text == "1")
-                #expect(try await second.text == "2")
+                let cells = try await [failing, first, second]
+                #expect(cells[0].errorName == "ZeroDivisionError", "\(cells)")
+                #expect(cells[1].text == "1" && cells[2].text == "2", "\(cells)")
             }
         }
 
@@ -67,7 +67,7 @@ extension NotebookAPI {
             try await server.withContext { one in
                 let other = try await server.makeContext()
                 // Each waits for the other: that ends only if both run.
-                let code = { (own: String, awaited: String) in
+                let code: @Sendable (String, String) -> String = { own, awaited in
                     "import os, time\nopen('\(name)-\(own)', 'w').close()\nend = time.time() + 20\nwhile not os.path.exists('\(name)-\(awaited)') and time.time() < end: time.sleep(0.01)\nos.path.exists('\(name)-\(awaited)')"
                 }
                 async let first = one.run(code("a", "b"))

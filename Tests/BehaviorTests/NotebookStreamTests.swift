@@ -66,7 +66,8 @@ extension NotebookAPI {
             )
             #expect(texts.count == 2 && texts == texts.sorted(), "\(texts)")
             let parser = ISO8601DateFormatter()
-            let first = try #require(parser.date(from: String(try #require(texts.first).prefix(19)) + "Z"))
+            let text = try #require(texts.first)
+            let first = try #require(parser.date(from: String(text.prefix(19)) + "Z"))
             #expect(first.timeIntervalSince(before) > -2 && first.timeIntervalSince(before) < 60, "\(texts) \(before)")
         }
 
@@ -153,7 +154,7 @@ extension NotebookAPI {
                     seen += 1
                 } else {
                     let digits = Set((line["text"]?.string ?? "").filter { $0 != "\n" })
-                    #expect(digits == ["\(seen)" as Character] || digits.isEmpty, "out of order")
+                    #expect(digits == Set("\(seen)") || digits.isEmpty, "out of order")
                 }
             }
         }
@@ -200,7 +201,7 @@ extension NotebookAPI {
                 let ends = text.unicodeScalars.count { Self.lineEnds.contains($0.value) }
                 let lines = text.split(separator: "\n")
                 #expect(ends == lines.count, "\(text)")
-                let cell = try Cell(lines: lines.map { try JSON(parsing: Array($0.utf8)) })
+                let cell = try CellAnswer(lines: lines.map { try JSON(parsing: Array($0.utf8)) })
                 #expect(cell.error != nil && cell.results.count >= 3, "\(cell)")
             }
         }

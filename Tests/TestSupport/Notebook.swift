@@ -32,7 +32,7 @@ package struct CellRequest: Sendable {
 }
 
 /// What /execute answered, read to its end and taken apart.
-package struct Cell: Sendable, CustomStringConvertible {
+package struct CellAnswer: Sendable, CustomStringConvertible {
     /// Every line, in order.
     package var lines: [JSON]
     package var executionCount: Int
@@ -139,7 +139,7 @@ extension TestServer {
     /// Runs a cell to its end.
     ///
     /// - Throws: ``BrokenStream`` or ``UnexpectedAnswer`` where the answer is not what the contract says.
-    package func cell(_ request: CellRequest) async throws -> Cell {
+    package func cell(_ request: CellRequest) async throws -> CellAnswer {
         try await withDeadline(.seconds(90), "the end of a cell") { try await self.lines(request).cell() }
     }
 
@@ -195,8 +195,13 @@ package struct NotebookContext: Sendable {
     package let server: TestServer
     package let id: String
 
+    package init(server: TestServer, id: String) {
+        self.server = server
+        self.id = id
+    }
+
     /// Runs a cell to its end.
-    package func run(_ code: String, environment: JSON? = nil, timeout: Int? = nil) async throws -> Cell {
+    package func run(_ code: String, environment: JSON? = nil, timeout: Int? = nil) async throws -> CellAnswer {
         try await server.cell(CellRequest(code, in: id, environment: environment, timeout: timeout))
     }
 
