@@ -3,7 +3,7 @@ import Testing
 
 /// Everything of the notebook routes that one server with short graces can answer for; the suites below it run in parallel, each cell
 /// in a context of its own.
-@Suite("Notebook API", .server(["INTERRUPT_GRACE_SEC": "2", "POOL_SIZE_NOTEBOOK": "1"], usesContexts: true))
+@Suite("Notebook API", .server(["INTERRUPT_GRACE_SEC": "4", "POOL_SIZE_NOTEBOOK": "1"], usesContexts: true))
 struct NotebookAPI {
     /// Runs one cell in a context of its own.
     static func run(_ code: String, environment: JSON? = nil, timeout: Int? = nil) async throws -> CellAnswer {

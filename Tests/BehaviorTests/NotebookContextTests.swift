@@ -179,17 +179,6 @@ extension NotebookAPI {
             #expect(answer.text == "Only one of context_id or language can be provided")
         }
 
-        @Test("deleting the default context does not break the next cell")
-        func deleteDefault() async throws {
-            let server = try TestServer.current
-            _ = try await server.cell(CellRequest("remembered = 1"))
-            #expect(try await server.send("DELETE", "/contexts/default").status == 200)
-            let cell = try await server.cell(CellRequest("'remembered' in globals()"))
-            #expect(cell.text == "False", "\(cell)")
-            #expect(cell.ending == nil && cell.error == nil)
-            #expect(try await server.listedContexts().contains { $0["id"] == "default" })
-        }
-
         @Test(
             "what is wrong with a request is 422 with the fields, before anything runs",
             arguments: [

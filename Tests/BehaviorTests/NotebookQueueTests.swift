@@ -123,7 +123,7 @@ extension NotebookAPI {
                 let isMagic = code.hasPrefix("%%")
                 if isMagic { _ = try await context.run("kept = 5") }
                 let cell = try await context.run(isMagic ? code : "kept = 5\nprint('partial')\n" + code, timeout: 800)
-                if !isMagic { #expect(cell.stdout == "partial\n", "\(cell)") }
+                if !isMagic { #expect(cell.stdout.hasPrefix("partial\n"), "\(cell)") }
                 #expect(cell.reason == "timeout", "\(cell)")
                 #expect(cell.context == "kept", "\(cell)")
                 // A command of the shell ends as it does when its own terminal interrupts it.
@@ -241,7 +241,7 @@ extension NotebookAPI {
         @Test("an interrupt stops the cell that runs, not the one behind it")
         func interruptWithQueue() async throws {
             try await TestServer.current.withContext { context in
-                var lines = try await context.lines("print('on')\nimport time\ntime.sleep(50)").makeAsyncIterator()
+                var lines = try await context.lines("import time\nprint('on')\ntime.sleep(50)").makeAsyncIterator()
                 _ = try await lines.next { $0["type"] == "stdout" }
                 async let next = context.run("time.sleep(0.2)\n'next'")
                 for _ in 0..<3 { _ = try await context.server.get("/health") }
@@ -261,7 +261,7 @@ extension NotebookAPI {
         )
         func disconnect(code: String) async throws {
             try await TestServer.current.withContext { context in
-                let connection = try await context.start("kept = 8\nprint('on')\n" + code, until: "\"on\\n")
+                let connection = try await context.start("kept = 8\nprint('on')\n" + code, until: "\"on")
                 await connection.close()
                 let start = ContinuousClock.now
                 #expect(try await context.run("kept").text == "8")
@@ -273,7 +273,7 @@ extension NotebookAPI {
         @Test("a client that leaves a cell which goes on loses its state, and the next request works")
         func stubbornDisconnect() async throws {
             try await TestServer.current.withContext { context in
-                let connection = try await context.start(Self.stubborn, until: "\"on\\n")
+                let connection = try await context.start(Self.stubborn, until: "\"on")
                 await connection.close()
                 try await NotebookAPI.expectAnswering(context, fresh: true)
             }

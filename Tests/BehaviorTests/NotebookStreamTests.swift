@@ -57,7 +57,6 @@ extension NotebookAPI {
 
         @Test("the times of output are UTC, go forward and are those of the output")
         func timestamps() async throws {
-            let before = Date()
             let cell = try await NotebookAPI.run("import time\nprint(1)\ntime.sleep(0.3)\nprint(2)")
             let texts = cell.lines.compactMap { $0["timestamp"]?.string }
             #expect(
@@ -68,7 +67,8 @@ extension NotebookAPI {
             let parser = ISO8601DateFormatter()
             let text = try #require(texts.first)
             let first = try #require(parser.date(from: String(text.prefix(19)) + "Z"))
-            #expect(first.timeIntervalSince(before) > -2 && first.timeIntervalSince(before) < 60, "\(texts) \(before)")
+            let age = Date().timeIntervalSince(first)
+            #expect(age > -1 && age < 30, "\(texts)")
         }
 
         @Test("silence of five seconds gives a keepalive, output does not")
@@ -151,7 +151,7 @@ extension NotebookAPI {
             var seen = 0
             for line in cell.lines where line["type"] == "stderr" || line["type"] == "stdout" {
                 if line["type"] == "stderr" {
-                    seen += 1
+                    seen += (line["text"]?.string ?? "").count { $0 == "\n" }
                 } else {
                     let digits = Set((line["text"]?.string ?? "").filter { $0 != "\n" })
                     #expect(digits == Set("\(seen)") || digits.isEmpty, "out of order")

@@ -40,7 +40,7 @@ package struct CellAnswer: Sendable, CustomStringConvertible {
     package var stderr = ""
     /// Lines of type `result`.
     package var results: [JSON] = []
-    /// The line of type `error`, nil where there is none.
+    /// The last line of type `error`, nil where there is none.
     package var error: JSON?
     /// The line of type `ending`, which is there only when something unusual happened.
     package var ending: JSON?
@@ -87,7 +87,7 @@ package struct CellAnswer: Sendable, CustomStringConvertible {
             results.append(line)
         case "error":
             let fields = ["name", "value", "traceback"].compactMap { line[$0]?.string }
-            guard fields.count == 3, error == nil else { throw BrokenStream(rest: "line \(line)") }
+            guard fields.count == 3 else { throw BrokenStream(rest: "line \(line)") }
             error = line
         case "ending":
             guard line["reason"]?.string != nil, ending == nil else { throw BrokenStream(rest: "line \(line)") }
@@ -96,8 +96,12 @@ package struct CellAnswer: Sendable, CustomStringConvertible {
         }
     }
 
-    /// The types of all lines, keepalives left out.
-    package var types: [String] { lines.compactMap { $0["type"]?.string }.filter { $0 != "keepalive" } }
+    /// The types of all lines, keepalives left out; output that came in several pieces counts once.
+    package var types: [String] {
+        lines.compactMap { $0["type"]?.string }.filter { $0 != "keepalive" }.reduce(into: []) { types, type in
+            if type != types.last || !["stdout", "stderr"].contains(type) { types.append(type) }
+        }
+    }
 
     /// The result that is the value of the last expression.
     package var main: JSON? { results.last { $0["is_main_result"] == true } }
