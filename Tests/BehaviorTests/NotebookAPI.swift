@@ -3,17 +3,17 @@ import Testing
 
 /// Everything of the notebook routes that one server with short graces can answer for; the suites below it run in parallel, each cell
 /// in a context of its own.
-@Suite("Notebook API", .server(["INTERRUPT_GRACE_SEC": "2", "POOL_SIZE_NOTEBOOK": "1"], usesContexts: true))
+@Suite("Notebook API", .server(["INTERRUPT_GRACE_SEC": "4", "POOL_SIZE_NOTEBOOK": "1"], usesContexts: true))
 struct NotebookAPI {
     /// Runs one cell in a context of its own.
-    static func run(_ code: String, environment: JSON? = nil, timeout: Int? = nil) async throws -> Cell {
+    static func run(_ code: String, environment: JSON? = nil, timeout: Int? = nil) async throws -> CellAnswer {
         try await TestServer.current.withContext { try await $0.run(code, environment: environment, timeout: timeout) }
     }
 
     /// Runs cells one after another in a context of their own.
-    static func run(_ codes: [String]) async throws -> [Cell] {
+    static func run(_ codes: [String]) async throws -> [CellAnswer] {
         try await TestServer.current.withContext { context in
-            var cells: [Cell] = []
+            var cells: [CellAnswer] = []
             for code in codes { cells.append(try await context.run(code)) }
             return cells
         }

@@ -103,6 +103,17 @@ struct NotebookLimitTests {
         #expect(try await server.cell(CellRequest("'remembered' in globals()")).text == "False")
     }
 
+    @Test("deleting the default context does not break the next cell")
+    func deleteDefault() async throws {
+        let server = try TestServer.current
+        _ = try await server.cell(CellRequest("remembered = 1"))
+        #expect(try await server.send("DELETE", "/contexts/default").status == 200)
+        let cell = try await server.cell(CellRequest("'remembered' in globals()"))
+        #expect(cell.text == "False", "\(cell)")
+        #expect(cell.ending == nil && cell.error == nil)
+        #expect(try await server.listedContexts().contains { $0["id"] == "default" })
+    }
+
     @Test("a cell that runs longer than the idle time is not idle")
     func busyIsNotIdle() async throws {
         try await TestServer.current.withContext { context in

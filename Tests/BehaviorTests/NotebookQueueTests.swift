@@ -37,7 +37,7 @@ extension NotebookAPI {
         @Test("the counts of cells sent at once are all different and each answer is its own")
         func ownAnswers() async throws {
             try await TestServer.current.withContext { context in
-                let cells = try await withThrowingTaskGroup(of: (Int, Cell).self) { group in
+                let cells = try await withThrowingTaskGroup(of: (Int, CellAnswer).self) { group in
                     for number in 0..<20 {
                         group.addTask { (number, try await context.run("print('\(number)')\n\(number)")) }
                     }
@@ -54,9 +54,9 @@ extension NotebookAPI {
                 async let failing = context.run("import time\ntime.sleep(0.5)\n1/0")
                 async let first = context.run("1")
                 async let second = context.run("2")
-                #expect(try await failing.errorName == "ZeroDivisionError")
-                #expect(try await first.text == "1")
-                #expect(try await second.text == "2")
+                let cells = try await [failing, first, second]
+                #expect(cells[0].errorName == "ZeroDivisionError", "\(cells)")
+                #expect(cells[1].text == "1" && cells[2].text == "2", "\(cells)")
             }
         }
 
@@ -67,7 +67,7 @@ extension NotebookAPI {
             try await server.withContext { one in
                 let other = try await server.makeContext()
                 // Each waits for the other: that ends only if both run.
-                let code = { (own: String, awaited: String) in
+                let code: @Sendable (String, String) -> String = { own, awaited in
                     "import os, time\nopen('\(name)-\(own)', 'w').close()\nend = time.time() + 20\nwhile not os.path.exists('\(name)-\(awaited)') and time.time() < end: time.sleep(0.01)\nos.path.exists('\(name)-\(awaited)')"
                 }
                 async let first = one.run(code("a", "b"))
@@ -123,7 +123,7 @@ extension NotebookAPI {
                 let isMagic = code.hasPrefix("%%")
                 if isMagic { _ = try await context.run("kept = 5") }
                 let cell = try await context.run(isMagic ? code : "kept = 5\nprint('partial')\n" + code, timeout: 800)
-                if !isMagic { #expect(cell.stdout == "partial\n", "\(cell)") }
+                if !isMagic { #expect(cell.stdout.hasPrefix("partial\n"), "\(cell)") }
                 #expect(cell.reason == "timeout", "\(cell)")
                 #expect(cell.context == "kept", "\(cell)")
                 // A command of the shell ends as it does when its own terminal interrupts it.
@@ -241,7 +241,7 @@ extension NotebookAPI {
         @Test("an interrupt stops the cell that runs, not the one behind it")
         func interruptWithQueue() async throws {
             try await TestServer.current.withContext { context in
-                var lines = try await context.lines("print('on')\nimport time\ntime.sleep(50)").makeAsyncIterator()
+                var lines = try await context.lines("import time\nprint('on')\ntime.sleep(50)").makeAsyncIterator()
                 _ = try await lines.next { $0["type"] == "stdout" }
                 async let next = context.run("time.sleep(0.2)\n'next'")
                 for _ in 0..<3 { _ = try await context.server.get("/health") }
@@ -261,7 +261,7 @@ extension NotebookAPI {
         )
         func disconnect(code: String) async throws {
             try await TestServer.current.withContext { context in
-                let connection = try await context.start("kept = 8\nprint('on')\n" + code, until: "\"on\\n")
+                let connection = try await context.start("kept = 8\nprint('on')\n" + code, until: "\"on")
                 await connection.close()
                 let start = ContinuousClock.now
                 #expect(try await context.run("kept").text == "8")
@@ -273,7 +273,7 @@ extension NotebookAPI {
         @Test("a client that leaves a cell which goes on loses its state, and the next request works")
         func stubbornDisconnect() async throws {
             try await TestServer.current.withContext { context in
-                let connection = try await context.start(Self.stubborn, until: "\"on\\n")
+                let connection = try await context.start(Self.stubborn, until: "\"on")
                 await connection.close()
                 try await NotebookAPI.expectAnswering(context, fresh: true)
             }

@@ -32,7 +32,7 @@ package struct CellRequest: Sendable {
 }
 
 /// What /execute answered, read to its end and taken apart.
-package struct Cell: Sendable, CustomStringConvertible {
+package struct CellAnswer: Sendable, CustomStringConvertible {
     /// Every line, in order.
     package var lines: [JSON]
     package var executionCount: Int
@@ -40,7 +40,7 @@ package struct Cell: Sendable, CustomStringConvertible {
     package var stderr = ""
     /// Lines of type `result`.
     package var results: [JSON] = []
-    /// The line of type `error`, nil where there is none.
+    /// The last line of type `error`, nil where there is none.
     package var error: JSON?
     /// The line of type `ending`, which is there only when something unusual happened.
     package var ending: JSON?
@@ -87,7 +87,7 @@ package struct Cell: Sendable, CustomStringConvertible {
             results.append(line)
         case "error":
             let fields = ["name", "value", "traceback"].compactMap { line[$0]?.string }
-            guard fields.count == 3, error == nil else { throw BrokenStream(rest: "line \(line)") }
+            guard fields.count == 3 else { throw BrokenStream(rest: "line \(line)") }
             error = line
         case "ending":
             guard line["reason"]?.string != nil, ending == nil else { throw BrokenStream(rest: "line \(line)") }
@@ -96,8 +96,12 @@ package struct Cell: Sendable, CustomStringConvertible {
         }
     }
 
-    /// The types of all lines, keepalives left out.
-    package var types: [String] { lines.compactMap { $0["type"]?.string }.filter { $0 != "keepalive" } }
+    /// The types of all lines, keepalives left out; output that came in several pieces counts once.
+    package var types: [String] {
+        lines.compactMap { $0["type"]?.string }.filter { $0 != "keepalive" }.reduce(into: []) { types, type in
+            if type != types.last || !["stdout", "stderr"].contains(type) { types.append(type) }
+        }
+    }
 
     /// The result that is the value of the last expression.
     package var main: JSON? { results.last { $0["is_main_result"] == true } }
@@ -139,7 +143,7 @@ extension TestServer {
     /// Runs a cell to its end.
     ///
     /// - Throws: ``BrokenStream`` or ``UnexpectedAnswer`` where the answer is not what the contract says.
-    package func cell(_ request: CellRequest) async throws -> Cell {
+    package func cell(_ request: CellRequest) async throws -> CellAnswer {
         try await withDeadline(.seconds(90), "the end of a cell") { try await self.lines(request).cell() }
     }
 
@@ -195,8 +199,13 @@ package struct NotebookContext: Sendable {
     package let server: TestServer
     package let id: String
 
+    package init(server: TestServer, id: String) {
+        self.server = server
+        self.id = id
+    }
+
     /// Runs a cell to its end.
-    package func run(_ code: String, environment: JSON? = nil, timeout: Int? = nil) async throws -> Cell {
+    package func run(_ code: String, environment: JSON? = nil, timeout: Int? = nil) async throws -> CellAnswer {
         try await server.cell(CellRequest(code, in: id, environment: environment, timeout: timeout))
     }
 

@@ -68,9 +68,9 @@ package struct NotebookLines: AsyncSequence {
     /// Reads to the end.
     ///
     /// - Throws: ``BrokenStream`` where the stream is not as the contract says.
-    package func cell() async throws -> Cell {
+    package func cell() async throws -> CellAnswer {
         var lines: [JSON] = []
         for try await line in self { lines.append(try line.json) }
-        return try Cell(lines: lines)
+        return try CellAnswer(lines: lines)
     }
 }
