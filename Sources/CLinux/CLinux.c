@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 static_assert(CI_O_PATH == O_PATH);
+static_assert(CI_O_TMPFILE == O_TMPFILE);
 static_assert(CI_RESOLVE_NO_XDEV == RESOLVE_NO_XDEV);
 static_assert(CI_RESOLVE_NO_MAGICLINKS == RESOLVE_NO_MAGICLINKS);
 static_assert(CI_RESOLVE_NO_SYMLINKS == RESOLVE_NO_SYMLINKS);

@@ -49,6 +49,9 @@ package protocol Sandbox: AnyObject, Sendable {
     /// The stream reads on demand: a slow consumer slows the reading and holds one chunk of at most 256 KiB.
     func read(_ path: WorkspacePath, limit: Int) async throws -> AsyncThrowingStream<ByteBuffer, any Error>
 
+    /// Its workspace, for reading and changing it while it is used. What is open outlives the sandbox.
+    var tree: any WorkspaceTree { get }
+
     /// Kills every process inside and removes everything the sandbox had. Returns when nothing is left.
     func destroy() async
 

@@ -8,6 +8,7 @@
 
 /// Flags of openat2(2) that Glibc's Swift module hides; checked against the system's headers when this is compiled.
 #define CI_O_PATH 010000000
+#define CI_O_TMPFILE 020200000
 #define CI_RESOLVE_NO_XDEV 0x01
 #define CI_RESOLVE_NO_MAGICLINKS 0x02
 #define CI_RESOLVE_NO_SYMLINKS 0x04

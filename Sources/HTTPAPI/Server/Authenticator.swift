@@ -51,9 +51,8 @@ package final class Authenticator: Sendable {
         if case .claim = mode { isClaimable = true } else { isClaimable = false }
     }
 
-    /// Whom a request comes from.
+    /// Whom a request comes from. `path` is percent-decoded and without the query.
     ///
-    /// - Parameter path: percent-decoded, without the query.
     /// - Throws: ``APIError/unauthorized``, ``APIError/unclaimed``.
     func tenant(of head: HTTPRequest, path: String) throws(APIError) -> Tenant {
         // Load balancers and monitors have no key; a claim is made without one.

@@ -46,6 +46,7 @@ enum ErrorResponse {
         case let error as ExecutionRefusal: make(for: error, logger: logger)
         case let error as FileStoreError: make(for: error, logger: logger)
         case let error as SandboxError: make(for: error, logger: logger)
+        case let error as WorkspaceFileFailure: make(for: error, logger: logger)
         case is CancellationError: detail(.serviceUnavailable, "The request was cancelled.")
         default: unexpected(error, logger: logger)
         }

@@ -26,9 +26,12 @@ enum PercentEncoding {
     }
 
     /// Encodes all but letters, digits and what RFC 8187 allows in a value.
-    static func encode(_ text: String) -> String {
+    static func encode(_ text: String) -> String { encode(bytes: text.utf8) }
+
+    /// As ``encode(_:)``, for what need not be text.
+    static func encode(bytes: some Sequence<UInt8>) -> String {
         var encoded: [UInt8] = []
-        for byte in text.utf8 {
+        for byte in bytes {
             if isPlain(byte) {
                 encoded.append(byte)
             } else {

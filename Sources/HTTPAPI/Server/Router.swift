@@ -6,7 +6,8 @@ struct Route: Sendable {
     typealias Handler = @Sendable (RoutedRequest) async throws -> Response
 
     let method: HTTPRequest.Method
-    /// Such as `/v1/files/{id}`; a part in braces stands for any text without a slash.
+    /// Such as `/v1/files/{id}`; a part in braces stands for any text without a slash, a last part such as `{path...}` for
+    /// any text that is not empty. An encoded slash is a slash.
     let path: String
     let handler: Handler
 
@@ -69,10 +70,15 @@ struct Router: Sendable {
     }
 
     private static func parameters(of parts: [Substring], in pattern: [Substring]) -> [String]? {
-        guard parts.count == pattern.count else { return nil }
+        let hasTail = pattern.last?.hasSuffix("...}") ?? false
+        guard parts.count == pattern.count || (hasTail && parts.count > pattern.count) else { return nil }
         var parameters: [String] = []
-        for (part, expected) in zip(parts, pattern) {
-            if expected.first == "{" {
+        for (index, (part, expected)) in zip(parts, pattern).enumerated() {
+            if hasTail, index == pattern.count - 1 {
+                let tail = parts[index...].joined(separator: "/")
+                if tail.isEmpty { return nil }
+                parameters.append(tail)
+            } else if expected.first == "{" {
                 if part.isEmpty { return nil }
                 parameters.append(String(part))
             } else if part != expected {

@@ -43,6 +43,8 @@ final class LinuxSandbox: Sandbox {
         return (current.exit == nil || isMainTaken) && current.lost == nil && !current.isGone && !hasRun
     }
 
+    var tree: any WorkspaceTree { LinuxWorkspaceTree(workspace: workspace, threads: threads) }
+
     func stage(_ files: [StagedFile]) async throws {
         if files.isEmpty { return }
         let staged = try await threads.runIfActive { try self.workspace.stage(files) }

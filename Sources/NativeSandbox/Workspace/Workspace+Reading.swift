@@ -17,21 +17,17 @@ extension Workspace {
             let offset = position.value
             let wanted = min(Self.chunkBytes, limit - offset)
             guard wanted > 0 else { return nil }
-            let chunk = try await threads.runIfActive { try Self.chunk(of: file, at: offset, wanted: wanted, path) }
+            let chunk = try await threads.runIfActive { try Self.chunk(of: file, at: offset, wanted: wanted) }
             position.value += chunk.readableBytes
             return chunk.readableBytes > 0 ? chunk : nil
         }
     }
 
-    private static func chunk(
-        of file: Descriptor,
-        at offset: Int,
-        wanted: Int,
-        _ path: WorkspacePath
-    ) throws -> ByteBuffer {
+    /// At most `wanted` bytes; none at the end of the file.
+    static func chunk(of file: Descriptor, at offset: Int, wanted: Int) throws -> ByteBuffer {
         var buffer = ByteBufferAllocator().buffer(capacity: wanted)
         try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted) { space throws(SystemError) in
-            try systemCall("pread", on: path.string) { pread(file.raw, space.baseAddress, wanted, off_t(offset)) }
+            try systemCall("pread") { pread(file.raw, space.baseAddress, wanted, off_t(offset)) }
         }
         return buffer
     }

@@ -1,6 +1,7 @@
 import CLinux
 import Execution
 import Glibc
+import Synchronization
 
 /// The file tree of one sandbox, through a descriptor of its root that lives on when the sandbox is dead.
 ///
@@ -8,6 +9,8 @@ import Glibc
 /// any link, and without waiting for the other end of a fifo.
 final class Workspace: Sendable {
     let root: Descriptor
+    /// Held while a file gets its name.
+    let publishing = Mutex(())
 
     init(root: Descriptor) { self.root = root }
 

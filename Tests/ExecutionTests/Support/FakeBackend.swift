@@ -103,6 +103,7 @@ final class FakeSandbox: Sandbox {
     let id: SandboxID
     let kind: SandboxKind
     let behaviour: Behaviour
+    let tree: any WorkspaceTree = FakeTree()
     private let backend: FakeBackend
     private let state = Mutex(State())
 

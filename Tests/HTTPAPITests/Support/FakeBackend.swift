@@ -55,6 +55,7 @@ final class FakeSandbox: Sandbox {
     let id: SandboxID
     let kind: SandboxKind
     let isAlive = true
+    let tree: any WorkspaceTree = FakeTree()
     private let backend: FakeBackend
 
     init(id: SandboxID, kind: SandboxKind, backend: FakeBackend) {
