@@ -6,12 +6,12 @@ import Testing
 @Suite("Endurance of contexts", .machine, .serialized)
 struct ContextEnduranceTests {
     @Test(
-        "three hundred random cells, disconnects, interrupts, kills and restarts: every stream ends, nothing leaks",
+        "two hundred random cells, disconnects, interrupts, kills and restarts: every stream ends, nothing leaks",
         .needs(.root),
         .timeLimit(.minutes(5))
     )
     func randomActions() async throws {
-        try await run("actions", count: 300)
+        try await run("actions", count: 200)
     }
 
     @Test("contexts come and go, and several live at once, each with its variables", .timeLimit(.minutes(5)))

@@ -23,6 +23,7 @@ CELLS: dict[str, tuple[int, str, int]] = {
     "print": (24, "print('MARK')\n1 + 1", 60_000),
     "many lines": (8, "for n in range(3000): print(n, 'x' * 40)\nprint('MARK')", 60_000),
     "plot": (2, "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\nprint('MARK')", 60_000),
+    "other letters": (2, "print('MARK')\n'é — 漢字 🙂'", 60_000),
     "error": (6, "print('MARK')\n1 / 0", 60_000),
     "syntax error": (2, "def f(:\n'MARK'", 60_000),
     "sleep": (6, "import time\ntime.sleep(0.2)\nprint('MARK')", 60_000),
@@ -143,6 +144,8 @@ class Actor:
             self._world.violated(f"{name}: the stream begins with {lines[0]}")
         ending = next((line for line in lines if line["type"] == "ending"), None)
         excused = ending is not None or "error" in kinds
+        if name in HONEST and ending is not None and ending["reason"] == "protocol":
+            self._world.violated(f"{name}: an honest cell is said to break the rules of the channel: {lines[-3:]}")
         if name in HONEST and not excused:
             text = "".join(line["text"] for line in lines if line["type"] == "stdout")
             if mark not in text:

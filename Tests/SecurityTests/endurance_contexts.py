@@ -144,7 +144,7 @@ def settled(pid: int, wanted: processes.Holdings | None = None) -> processes.Hol
     while time.monotonic() < end and same < 8:
         time.sleep(0.25)
         now = processes.holdings(pid)
-        same = same + 1 if now == (wanted or last) else 0
+        same = same + 1 if (not leaks(wanted, now) if wanted else not leaks(last, now) and not leaks(now, last)) else 0
         last = now
     return last
 
@@ -161,6 +161,7 @@ def leaks(before: processes.Holdings, after: processes.Holdings) -> list[str]:
 def many(url: str, pid: int | None, count: int, _: str) -> list[str]:
     """So many contexts at once, each with a variable of its own."""
     client = Client(url)
+    delete(client, create(client))
     before = settled(pid) if pid else None
     began = time.monotonic()
     with ThreadPoolExecutor(4) as pool:
@@ -202,7 +203,7 @@ def cycles(url: str, pid: int | None, count: int, _: str) -> list[str]:
             raise Failed(f"cycle {number} says {text}")
         delete(client, context)
 
-    for number in range(min(50, count)):
+    for number in range(min(50, count // 4)):
         cycle(number)
     before = settled(pid) if pid else None
     memory, times = [], []
@@ -229,7 +230,8 @@ def cycles(url: str, pid: int | None, count: int, _: str) -> list[str]:
 def actions(url: str, pid: int | None, count: int, seed: str) -> list[str]:
     """Random actions of several clients, with deaths of every kind."""
     # What is opened once must be there before the first look.
-    run_actions(World(url, None), f"{seed}-warm", min(100, count), 4, 0)
+    warm = World(url, None)
+    run_actions(warm, f"{seed}-warm", min(100, count // 4), 4, 0)
     delete_all(Client(url))
     before = settled(pid) if pid else None
     memory = processes.resident_bytes(pid) if pid else 0
@@ -240,7 +242,7 @@ def actions(url: str, pid: int | None, count: int, seed: str) -> list[str]:
     print(f"actions: {count} in {took:.0f} s, seed {seed}, longest {world.worst_seconds:.1f} s")
     for name, number in sorted(world.outcomes.items()):
         print(f"  {name}: {number}")
-    problems = world.violations
+    problems = warm.violations + world.violations
     try:
         cell(Client(url), "6 * 7", None)
         delete_all(Client(url))
