@@ -104,9 +104,14 @@ extension NotebookAPI {
             x = 1
             def on(depth):
                 while True:
-                    try: on(depth - 1) if depth else time.sleep(60)
+                    try: on(depth - 1) if depth else wait()
                     except BaseException: pass
-            print('on', flush=True)
+            def wait():
+                global x
+                if x == 1:
+                    x = 2
+                    print('on', flush=True)
+                time.sleep(60)
             on(50)
             """
 
