@@ -38,6 +38,7 @@ _MAXIMUM_DEPTH = 100
 #: Integers beyond these are sent as text: most readers of JSON would round them.
 _LEAST_INTEGER, _GREATEST_INTEGER = -(1 << 63), (1 << 63) - 1
 _LONG_NUMBER = re.compile("[0-9]{19}")
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 
 
 def _private_encoder() -> Callable[[object], str]:
@@ -62,18 +63,28 @@ _base64 = binascii.b2a_base64
 
 
 def encode(value: object) -> bytes:
-    """Return `value` as JSON, whatever it is: what JSON does not have becomes the next best."""
+    """Return `value` as JSON in ASCII, whatever it is: what JSON does not have becomes the next best.
+
+    The server forwards what it is given, and takes nothing but ASCII for that.
+    """
     try:
         text = _encode(value)
     except Exception:  # noqa: BLE001 - methods of user code run in there
         text = _encode(_clean(value, 0))
     if type(value) is not str and _LONG_NUMBER.search(text):
         text = _encode(_clean(value, 0))
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError:
+    if not text.isascii():
         # Pairs of surrogates become the character they stand for, others U+FFFD.
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode("utf-8")
+        sound = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        # Beyond ASCII there are only the insides of strings.
+        text = _BEYOND_ASCII.sub(_escape, sound)
+    return text.encode("ascii")
+
+
+def _escape(match: re.Match[str]) -> str:
+    """Return the characters of `match` as JSON escapes: of UTF-16, as JSON has them."""
+    units = match[0].encode("utf-16-be")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
 def encode_display(is_main: bool, data: dict[Any, Any]) -> bytes:

@@ -8,6 +8,7 @@ import time
 import unittest
 from typing import Any
 
+import display
 import harness
 import kernel_harness
 
@@ -139,6 +140,19 @@ class Cold(kernel_harness.KernelTestCase):
         self.assertEqual((figure["image/png"][:5], figure["e2b/chart"]["type"]), ("iVBOR", "line"))
         table = context.execute("import pandas as pd\npd.DataFrame({'a': [1]})").displays(True)[0]
         self.assertEqual(table["e2b/data"], {"a": [1]})
+
+
+class Ascii(unittest.TestCase):
+    """The server takes nothing else."""
+
+    def test_encoding(self) -> None:
+        """Characters beyond ASCII are escaped, in values and in names; what is no character is U+FFFD."""
+        self.assertEqual(display.encode("é€\x7f"), b'"\\u00e9\\u20ac\x7f"')
+        self.assertEqual(display.encode({"ключ": ["😀", "\ud83d\ude00", "\ud800"]}).isascii(), True)
+        self.assertEqual(json.loads(display.encode({"ключ": ["😀", "\ud83d\ude00"]})), {"ключ": ["😀", "😀"]})
+        self.assertEqual(json.loads(display.encode("\ud800")), "\ufffd")
+        self.assertTrue(display.encode_error("É", "é", ["ü"]).isascii())
+        self.assertTrue(display.encode_display(True, {"text/plain": "é", "ü/x": {"é": "é"}}).isascii())
 
 
 class Bounds(kernel_harness.KernelTestCase):

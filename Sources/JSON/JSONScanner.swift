@@ -187,7 +187,7 @@ private struct Scan {
             switch byte {
             case UInt8(ascii: "\""): return true
             case UInt8(ascii: "\\"): guard escape() else { return false }
-            case 0x20...0x7E: continue
+            case 0x20...0x7F: continue
             default: return false
             }
         }

@@ -212,7 +212,7 @@ struct ContextAttackTests {
     @Test("forty contexts that are made, killed, dropped and deleted leave nothing")
     func churn() async throws {
         let server = try TestServer.current
-        var random = SeededGenerator(state: 38)
+        var random = SeededGenerator(seed: 38)
         let hostile = [
             "import os\nos._exit(1)", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
             "import os\nos.closerange(0, 2000)",

@@ -27,7 +27,7 @@ package struct Cell: Sendable, Equatable {
 
 /// What happens while a cell runs, in the order in which it happened.
 package enum CellEvent: Sendable, Equatable {
-    /// It begins; always the first event. `executionCount` is what stands in a notebook's brackets.
+    /// It begins; always the first event, if there is one. `executionCount` is what stands in a notebook's brackets.
     case started(executionCount: Int)
     /// Bytes of a stream, cut anywhere, not necessarily UTF-8.
     case output(OutputStream, ByteBuffer)

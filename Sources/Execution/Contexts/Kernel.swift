@@ -6,7 +6,7 @@ package protocol Kernel: AnyObject, Sendable {
     /// Runs one cell to its end. One at a time.
     ///
     /// `events` is called in order, from one thread at a time, may block it (that is the backpressure) and is never called after the return.
-    /// Cancelling the task stops the cell as ``interrupt(_:)`` does, and throws nothing.
+    /// Where the interpreter died before the cell began there is no event at all. Cancelling the task stops the cell as ``interrupt(_:)`` does, and throws nothing.
     func run(_ cell: Cell, events: @escaping @Sendable (CellEvent) -> Void) async -> CellEnding
 
     /// Interrupts the cell that runs, if any: SIGINT first; what does not heed it in a grace is killed.

@@ -46,8 +46,6 @@ struct KernelDriver {
     private var lastID = 0
     /// What the system's kernel had killed in the sandbox before the cell.
     private var killsBefore = 0
-    /// The highest count in brackets the guest has told.
-    var executionCount = 0
     /// Why we killed it, and when we stop waiting for its end.
     var verdict: KernelDeath?
     private var patienceEnds: Instant?
@@ -230,7 +228,6 @@ extension KernelDriver {
         switch frame {
         case .event(.started(let count)):
             guard !run.hasStarted else { return condemn(.garbled, .now) }
-            executionCount = count
             var begun = run
             begun.hasStarted = true
             phase = .running(begun)
@@ -247,15 +244,13 @@ extension KernelDriver {
                 phase = .running(ending)
                 return
             }
-            finishRun(run, CellEnding(stop: run.stop, peakMemoryBytes: link.statistics.memoryPeak))
+            // Two reads that only an unusual end is worth.
+            let peak = run.stop == nil ? nil : link.statistics.memoryPeak
+            finishRun(run, CellEnding(stop: run.stop, peakMemoryBytes: peak))
         }
     }
 
     private mutating func finishRun(_ run: KernelRun, _ ending: CellEnding) {
-        if !run.hasStarted {
-            run.events(.started(executionCount: executionCount))
-            giveLateOutput(to: run)
-        }
         phase = .idle
         link.mailbox.finishWork()
         run.answer.resume(returning: ending)
@@ -275,8 +270,7 @@ extension KernelDriver {
         }
         switch left {
         case .open(_, _, let answer): answer.resume(throwing: Self.refusal(death))
-        case .run(_, let events, let answer):
-            events(.started(executionCount: executionCount))
+        case .run(_, _, let answer):
             answer.resume(returning: CellEnding(death: death, peakMemoryBytes: peak))
         case nil: break
         }
