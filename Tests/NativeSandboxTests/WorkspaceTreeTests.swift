@@ -6,19 +6,18 @@ import Testing
 
 @testable import NativeSandbox
 
-/// A folder in memory as a workspace, a folder beside it that must stay as it is, and threads for calls that block.
+/// A folder as a workspace, a folder beside it that must stay as it is, and threads for calls that block.
 final class TreeFixture: Sendable {
     let path: String
     let tree: LinuxWorkspaceTree
-    /// How long an attack is withstood.
-    let deadline = ContinuousClock.now + .seconds(4)
     private let threads = NIOThreadPool(numberOfThreads: 4)
 
     var inside: String { path + "/tree" }
     var outside: String { path + "/outside" }
 
     init() throws {
-        var template = Array("/dev/shm/code-interpreter-tree-XXXXXX".utf8CString)
+        let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array("\(folder)/code-interpreter-tree-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp", code: errno) }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         for name in ["/tree", "/outside"] { try systemCall("mkdir") { [path] in mkdir(path + name, 0o755) } }
