@@ -136,7 +136,9 @@ def _mime_value(kind: str, value: object) -> object:
     if isinstance(value, (bytes, bytearray)):
         return _base64(value, newline=False).decode("ascii")
     if kind in _EXTRAS or kind.endswith("+json"):
-        return value
+        # Other keys become text, and two of them may become the same.
+        is_plain = not isinstance(value, dict) or all(type(key) is str for key in dict.keys(value))
+        return value if is_plain else _clean(value, 0)
     if isinstance(value, (list, tuple)):
         return "".join(map(_text, value))
     return _text(value)

@@ -18,10 +18,8 @@ extension NotebookAPI {
                 error: output
             )
             let ending = await client.ending()
-            withKnownIssue("a result that is not ASCII ends its context") {
-                #expect(ending == .exited(0))
-                #expect(Host.text(output) == "ok\n", "\(Host.text(output) ?? "")")
-            }
+            #expect(ending == .exited(0))
+            #expect(Host.text(output) == "ok\n", "\(Host.text(output) ?? "")")
         }
     }
 }

@@ -72,12 +72,7 @@ extension NotebookAPI {
                 #expect(cell.stdout.hasPrefix("before\n"), "what was printed is told: \(cell)")
                 #expect(test.reasons.contains(cell.reason ?? "none"), "\(cell)")
                 #expect(cell.context == "lost", "\(cell)")
-                // Deaths that look like exit() are told in `ending` only.
-                withKnownIssue("an interpreter that ends with 0 gives no error line") {
-                    #expect(cell.errorName == "ContextLost", "\(cell)")
-                } when: {
-                    cell.ending?["exit_code"] == 0
-                }
+                #expect(cell.errorName == "ContextLost", "\(cell)")
                 if let field = test.field { #expect(cell.ending?[field].map(test.values.contains) == true, "\(cell)") }
                 if let peak = cell.ending?["peak_memory_bytes"] { #expect(peak.int ?? 0 > 1_000_000, "\(cell)") }
                 try await NotebookAPI.expectAnswering(context, fresh: true)

@@ -88,8 +88,8 @@ extension NotebookAPI {
         func processes(code: String) async throws {
             let (_, cell) = try await Self.run("import os\nos.getpid()", then: code)
             let refused: Set<String> = ["PermissionError", "ProcessLookupError", "OSError", "FileNotFoundError"]
-            let isOpen = ["sched_setaffinity", "prlimit", "setpriority"].contains { code.contains($0) }
-            withKnownIssue("limits, affinity and priority of another context's process can be set") {
+            let isOpen = ["sched_setaffinity", "setpriority"].contains { code.contains($0) }
+            withKnownIssue("affinity and priority of another context's process can be set") {
                 #expect(refused.contains(cell.errorName ?? "none"), "\(cell)")
             } when: {
                 isOpen

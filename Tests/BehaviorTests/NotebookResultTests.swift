@@ -132,11 +132,7 @@ extension NotebookAPI {
             ]
         )
         func json(test: Case) async throws {
-            try await withKnownIssue("a result that is not ASCII ends its context") {
-                try await Self.expect(test)
-            } when: {
-                test.code.utf8.contains { $0 > 127 }
-            }
+            try await Self.expect(test)
         }
 
         @Test(
@@ -149,15 +145,11 @@ extension NotebookAPI {
             ]
         )
         func oddValues(code: String) async throws {
-            try await withKnownIssue("not ASCII ends its context; equal keys stand twice") {
-                try await TestServer.current.withContext { context in
-                    let cell = try await context.run(code)
-                    #expect(cell.text != nil || cell.error != nil, "\(cell)")
-                    #expect(cell.ending == nil, "\(cell)")
-                    try await NotebookAPI.expectAnswering(context, fresh: false)
-                }
-            } when: {
-                code.contains("ud800'") && code.contains("[") || code.contains("u2028") || code.contains("'1': 'b'")
+            try await TestServer.current.withContext { context in
+                let cell = try await context.run(code)
+                #expect(cell.text != nil || cell.error != nil, "\(cell)")
+                #expect(cell.ending == nil, "\(cell)")
+                try await NotebookAPI.expectAnswering(context, fresh: false)
             }
         }
 
@@ -210,9 +202,7 @@ extension NotebookAPI {
             #expect(cells[2].stdout == "[]\n")
             #expect(cells[3].results.first?["chart"]?["type"] == "superchart", "\(cells[3])")
             #expect(cells[4].results.isEmpty)
-            withKnownIssue("a chart with a minus sign in it is not ASCII and ends its context") {
-                #expect(cells[5].results.count == 1 && cells[5].main?["png"] != nil, "\(cells[5])")
-            }
+            #expect(cells[5].results.count == 1 && cells[5].main?["png"] != nil, "\(cells[5])")
         }
 
         @Test("a repr that raises is told, and the cell ends like any other")

@@ -91,7 +91,7 @@ package struct CellEnding: Sendable, Equatable {
         case (nil, .abandoned): "cancelled"
         case (.memoryLimit, _): "memory_limit"
         case (.signalled, _): "signal"
-        case (.exited, _): "exit"
+        case (.ended, _), (.exited, _): "exit"
         case (.unresponsive, _): "unresponsive"
         case (.garbled, _), (.lost, _): "failed"
         case (.replaced, _): "restarted"
@@ -111,6 +111,8 @@ package struct CellEnding: Sendable, Equatable {
 
 /// Why the interpreter of a context is gone.
 package enum KernelDeath: Sendable, Equatable {
+    /// The cell asked for it in the way of its language, such as exit().
+    case ended
     /// It ended by itself, with this exit code.
     case exited(Int)
     case signalled(Int)

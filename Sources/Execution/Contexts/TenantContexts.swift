@@ -280,6 +280,7 @@ extension TenantContexts {
     ///
     /// - Throws: ``ContextRefusal/deleted(id:)`` where the turn went with the context: another one may have its id by now.
     private func livingKernel(_ id: String, _ ticket: UInt64) async throws -> any Kernel {
+        var lastReason = "every sandbox was lost at once"
         for _ in 0..<Self.attempts {
             guard let entry = table.entry(id), table.hasTurn(id, ticket: ticket) else {
                 throw ContextRefusal.deleted(id: id)
@@ -302,9 +303,12 @@ extension TenantContexts {
             } catch SandboxError.lost where !sandbox.isAlive {
                 // Another sandbox is taken.
                 continue
+            } catch SandboxError.setup(let reason) {
+                // Killed while it became warm, most likely by want of memory.
+                lastReason = reason
             }
         }
-        throw SandboxError.lost("every sandbox was lost at once")
+        throw ContextRefusal.cannotStart(lastReason)
     }
 
     private func thaw() {

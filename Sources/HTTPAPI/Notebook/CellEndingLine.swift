@@ -17,6 +17,7 @@ enum CellEndingLine {
         writer.raw(",\"context\":")
         writer.string(ending.death == nil ? "kept" : "lost")
         switch ending.death {
+        case .ended: writer.raw(",\"exit_code\":0")
         case .exited(let code):
             writer.raw(",\"exit_code\":")
             writer.integer(code)
@@ -35,16 +36,15 @@ enum CellEndingLine {
 
     /// What a client that does not know our line should see when the interpreter is gone.
     static func error(of ending: CellEnding) -> CellError? {
-        guard let death = ending.death else { return nil }
-        // What somebody asked for needs no explanation.
-        if case .exited(0) = death { return nil }
+        // What the cell asked for needs no explanation.
+        guard let death = ending.death, death != .ended else { return nil }
         let text = explanation(death) + " Its variables are lost; the next execution gets a fresh interpreter."
         return CellError(name: "ContextLost", value: text, traceback: text)
     }
 
     private static func reason(_ death: KernelDeath) -> String {
         switch death {
-        case .exited: "exit"
+        case .ended, .exited: "exit"
         case .signalled: "signal"
         case .memoryLimit: "memory"
         case .unresponsive: "unresponsive"
@@ -56,6 +56,7 @@ enum CellEndingLine {
 
     private static func explanation(_ death: KernelDeath) -> String {
         switch death {
+        case .ended: "The interpreter ended as it was asked to."
         case .exited(let code): "The interpreter ended with exit code \(code)."
         case .signalled(let signal): "The interpreter was killed by signal \(signal)."
         case .memoryLimit: "The interpreter was killed because the sandbox ran out of memory."

@@ -12,6 +12,7 @@ struct CellEventEncoder {
     private var stdout = JSONTextEncoder()
     private var stderr = JSONTextEncoder()
     private var clock = TimestampWriter()
+    private var hasStarted = false
 
     static let keepalive = ByteBuffer(string: "{\"type\":\"keepalive\"}\n")
     private static let end = "{\"type\":\"end_of_execution\"}\n"
@@ -21,8 +22,7 @@ struct CellEventEncoder {
         var buffer = ByteBufferAllocator().buffer(capacity: 1024)
         for event in events {
             switch event {
-            case .started(let count):
-                buffer.writeString("{\"type\":\"number_of_executions\",\"execution_count\":\(count)}\n")
+            case .started(let count): writeStart(count, to: &buffer)
             case .output(let stream, let bytes): writeOutput(bytes, of: stream, to: &buffer)
             case .display(let bundle, let isMain):
                 ResultLine.write(bundle, isMain: isMain, to: &buffer)
@@ -49,8 +49,15 @@ struct CellEventEncoder {
         return buffer
     }
 
+    private mutating func writeStart(_ count: Int, to buffer: inout ByteBuffer) {
+        hasStarted = true
+        buffer.writeString("{\"type\":\"number_of_executions\",\"execution_count\":\(count)}\n")
+    }
+
+    /// Whatever an end needs before it: a beginning, where the cell never had one, and the unfinished characters.
     private mutating func unfinished() -> ByteBuffer {
         var buffer = ByteBuffer()
+        if !hasStarted { writeStart(0, to: &buffer) }
         let timestamp = clock.now()
         Self.writeText(of: .stdout, timestamp, to: &buffer) { stdout.finish(to: &$0) }
         Self.writeText(of: .stderr, timestamp, to: &buffer) { stderr.finish(to: &$0) }

@@ -5,5 +5,9 @@ enum NotebookRoutes {
     static func routes(configuration: HTTPAPIConfiguration, contexts: ContextService) -> [Route] {
         CellRoutes(contexts: contexts, maxBodyBytes: configuration.maxBodyBytes).routes
             + ContextRoutes(contexts: contexts, maxBodyBytes: configuration.maxBodyBytes).routes
+            + WorkspaceFileRoutes(
+                trees: { tenant in try await contexts.sandbox(of: tenant).tree },
+                maxFileBytes: configuration.maxFileBytes
+            ).routes
     }
 }

@@ -74,6 +74,7 @@ struct KernelDriver {
         let state = link.record.current
         if let exit = state.exit {
             if let verdict { return verdict }
+            if case .running(let run) = phase, run.isLast { return .ended }
             guard let signal = exit.signal else { return .exited(exit.code ?? 0) }
             let kills = link.statistics.outOfMemoryKills ?? 0
             return signal == SIGKILL && kills > killsBefore ? .memoryLimit : .signalled(signal)
@@ -113,7 +114,7 @@ struct KernelDriver {
         case .running(var run):
             if let stop = link.mailbox.stopRequest { run.request(stop, at: now, grace: link.grace) }
             if let limit = run.timeLimit, now >= limit { run.request(.timeLimit, at: now, grace: link.grace) }
-            if run.takeInterrupt() { link.signal(SIGINT) }
+            if run.takeInterrupt(at: now) { link.signal(SIGINT) }
             phase = .running(run)
             if let killAt = run.killAt, now >= killAt { condemn(.unresponsive, now) }
         }
@@ -240,6 +241,7 @@ extension KernelDriver {
             if ends {
                 // It goes by itself; its exit ends the cell.
                 var ending = run
+                ending.isLast = true
                 ending.killAt = .now + Self.endingTime
                 phase = .running(ending)
                 return

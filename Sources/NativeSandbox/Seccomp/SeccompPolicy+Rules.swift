@@ -55,9 +55,10 @@ extension SeccompPolicy {
         .masked(argument: 1, mask: ~(0o2000000 | 0o4000), value: type)
     }
 
-    /// prctl(2), ioctl(2) and personality(2), by what they are asked to do.
+    /// prlimit(2), prctl(2), ioctl(2) and personality(2), by what they are asked to do.
     static let controlRules: [Rule] =
-        processControls.map {
+        [Rule(call: "prlimit64", conditions: [.equals(0, 0)], reason: "limits of the caller, not of another context")]
+        + processControls.map {
             Rule(call: "prctl", conditions: [.equals(0, $0)], reason: "harmless facts about the caller")
         }
         + deviceControls.map {

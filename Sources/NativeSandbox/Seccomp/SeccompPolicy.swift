@@ -112,7 +112,7 @@ struct SeccompPolicy: Sendable {
             futex_waitv arch_prctl getpid getppid gettid getpgid getpgrp setpgid getsid setsid sched_yield
             sched_getaffinity sched_setaffinity sched_getparam sched_setparam sched_getscheduler sched_setscheduler
             sched_get_priority_max sched_get_priority_min sched_rr_get_interval sched_getattr sched_setattr
-            getpriority setpriority ioprio_get ioprio_set getrlimit setrlimit prlimit64 getrusage getcpu
+            getpriority setpriority ioprio_get ioprio_set getrlimit setrlimit getrusage getcpu
             """.words
     )
 

@@ -19,12 +19,14 @@ enum OpenAPIDocument {
             "tags": [
             {"name": "executions", "description": "Run Python code."},
             {"name": "contexts", "description": "Run code in interpreters that live on, as a notebook does."},
+            {"name": "workspace", "description": "The files of a tenant's contexts."},
             {"name": "files", "description": "Files that go into and come out of executions."},
             {"name": "operations", "description": "State of the server."}
             ],
             "paths": {
             \(executePaths),
             \(notebookPaths),
+            \(workspaceFilePaths),
             \(filePaths),
             \(operationsPaths)\(configuration.authenticator.isClaimable ? ",\n" + claimPath : "")
             },
