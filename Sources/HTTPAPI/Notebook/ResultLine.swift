@@ -34,8 +34,10 @@ enum ResultLine {
         buffer.writeStaticString(",\"extra\":{")
         for (index, type) in values.keys.sorted().enumerated() {
             if index > 0 { buffer.writeStaticString(",") }
-            JSONString.append(type, to: &buffer)
-            buffer.writeStaticString(":")
+            buffer.writeStaticString("\"")
+            // Not as it came: some readers take more than a newline for the end of a line.
+            JSONTextEncoder.write(type, to: &buffer)
+            buffer.writeStaticString("\":")
             if let json = values[type] { buffer.writeImmutableBuffer(json) }
         }
         buffer.writeStaticString("},\"is_main_result\":")

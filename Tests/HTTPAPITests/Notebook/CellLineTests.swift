@@ -67,6 +67,7 @@ struct CellLineTests {
     func endings() {
         func end(_ ending: CellEnding) -> [String] {
             var encoder = CellEventEncoder()
+            _ = encoder.lines([.started(executionCount: 1)])
             return String(buffer: encoder.end(ending)).split(separator: "\n").map(String.init)
         }
         let last = #"{"type":"end_of_execution"}"#
@@ -86,6 +87,14 @@ struct CellLineTests {
         )
         #expect(died[1] == #"{"type":"ending","reason":"signal","context":"lost","signal":11}"#)
         #expect(end(CellEnding(death: .unresponsive, stop: .interrupted))[1].contains(#""stopped_by":"interrupt""#))
+    }
+
+    @Test("begin with the number of executions also where the cell never began")
+    func neverBegun() {
+        var encoder = CellEventEncoder()
+        let lines = String(buffer: encoder.failure("gone")).split(separator: "\n")
+        #expect(lines.first == #"{"type":"number_of_executions","execution_count":0}"#)
+        #expect(lines.count == 3 && lines.last == #"{"type":"end_of_execution"}"#)
     }
 
     @Test("have timestamps in UTC with microseconds")
