@@ -11,6 +11,7 @@ package struct HTTPServer: Sendable {
     private let responder: APIResponder
     let routes: [Route]
     private let requests: RequestMetrics
+    private let pulse: StreamPulse
     private let logger: Logger
     private let onListening: @Sendable (_ port: Int) async -> Void
     /// Tests make them short.
@@ -27,10 +28,11 @@ package struct HTTPServer: Sendable {
         onListening: @escaping @Sendable (_ port: Int) async -> Void
     ) {
         let requests = RequestMetrics()
+        let pulse = StreamPulse()
         self.init(
             configuration: configuration,
             routes: OneShotRoutes.routes(configuration: configuration, service: service, files: files)
-                + NotebookRoutes.routes(configuration: configuration, contexts: contexts)
+                + NotebookRoutes.routes(configuration: configuration, contexts: contexts, pulse: pulse)
                 + OperationsRoutes.routes(
                     configuration: configuration,
                     service: service,
@@ -38,6 +40,7 @@ package struct HTTPServer: Sendable {
                     requests: requests
                 ),
             requests: requests,
+            pulse: pulse,
             logger: logger,
             onListening: onListening
         )
@@ -48,12 +51,14 @@ package struct HTTPServer: Sendable {
         configuration: HTTPAPIConfiguration,
         routes: [Route],
         requests: RequestMetrics,
+        pulse: StreamPulse = StreamPulse(),
         logger: Logger,
         onListening: @escaping @Sendable (_ port: Int) async -> Void
     ) {
         let crossOrigins = CrossOriginPolicy(origins: configuration.crossOrigins)
         self.configuration = configuration
         self.requests = requests
+        self.pulse = pulse
         self.routes = routes + ClaimRoute(authenticator: configuration.authenticator).routes
         self.responder = APIResponder(
             router: Router(self.routes),
@@ -85,6 +90,7 @@ package struct HTTPServer: Sendable {
             configuration: configuration,
             routes: routes.filter { !own.contains($0.path) } + [health],
             requests: requests,
+            pulse: pulse,
             logger: logger,
             onListening: onListening
         )
@@ -98,6 +104,8 @@ package struct HTTPServer: Sendable {
         var group = ServiceGroupConfiguration(services: [application], logger: quietLogger)
         group.maximumGracefulShutdownDuration = .milliseconds(configuration.maxTimeoutMilliseconds) + .seconds(10)
         let services = ServiceGroup(configuration: group)
+        // Cancelled and awaited on leaving this scope.
+        async let _: Void = pulse.run()
         // Not a child task: being cancelled, we do not want running requests cancelled with us. It is awaited below and ended by the shutdown.
         let serving = Task { try await services.run() }
         try await withTaskCancellationHandler {

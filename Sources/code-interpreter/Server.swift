@@ -93,7 +93,9 @@ struct Server: Sendable {
         ]
         if settings.notebookPort != 0 {
             let notebook = http.forNotebookClients(port: settings.notebookPort) { port in logListening(port) }
-            parts.append(UntilShutdown(name: "notebook http") { try await serve(notebook, port: settings.notebookPort) })
+            parts.append(
+                UntilShutdown(name: "notebook http") { try await serve(notebook, port: settings.notebookPort) }
+            )
         }
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)

@@ -103,7 +103,9 @@ private struct History {
     private mutating func startMakes() {
         let kinds = state.startMakes(at: now)
         making += kinds
-        if kinds.isEmpty, making.isEmpty, !state.rests(at: now), doomed.count + destroying.count < state.configuration.backlog {
+        if kinds.isEmpty, making.isEmpty, !state.rests(at: now),
+            doomed.count + destroying.count < state.configuration.backlog
+        {
             // Nothing to do, or every kind that lacks something rests after a failure.
             for kind in SandboxKind.allCases where state.shelves[kind]?.failing == nil {
                 #expect(waiting[kind, default: []].isEmpty && state.ready(kind) >= state.target(kind))

@@ -70,8 +70,8 @@ final class CellQueue: Sendable {
         waiter?.resume()
     }
 
-    /// Everything that came since the last call; empty when nothing came for long; nil after the end. One caller at a time.
-    func next() async -> [CellEvent]? {
+    /// Everything that came since the last call, and whether that was all; nothing, and not all, when nothing came for long. One caller at a time.
+    func next() async -> (events: [CellEvent], isLast: Bool) {
         await withCheckedContinuation { continuation in
             let isReady = state.withLock { state in
                 if !state.events.isEmpty || state.isFinished || state.isSilent { return true }
@@ -80,18 +80,17 @@ final class CellQueue: Sendable {
             }
             if isReady { continuation.resume() }
         }
-        let (events, wasWaiting) = state.withLock { state -> ([CellEvent]?, Bool) in
+        let (next, wasWaiting) = state.withLock { state -> (([CellEvent], Bool), Bool) in
             defer {
                 state.events = []
                 state.bytes = 0
                 state.isSilent = false
                 state.isProducerWaiting = false
             }
-            let isOver = state.events.isEmpty && !state.isSilent
-            return (isOver ? nil : state.events, state.isProducerWaiting)
+            return ((state.events, state.isFinished), state.isProducerWaiting)
         }
         if wasWaiting { room.signal() }
-        return events
+        return next
     }
 }
 

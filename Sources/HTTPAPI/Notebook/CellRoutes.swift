@@ -8,6 +8,7 @@ import NIOCore
 /// POST /execute.
 struct CellRoutes: Sendable {
     let contexts: ContextService
+    let pulse: StreamPulse
     let maxBodyBytes: Int
 
     var routes: [Route] { [Route(.post, "/execute") { try await execute($0) }] }
@@ -23,9 +24,12 @@ struct CellRoutes: Sendable {
                 try await contexts.admit(body.cell, to: body.choice, tenant: request.tenant)
             }
         }
-        let stream = ResponseBody { writer in
+        let stream = ResponseBody { [pulse] writer in
             defer { withExtendedLifetime(request.lease) {} }
-            try await Self.send(admitted, to: &writer, log: log, connection: connection)
+            let queue = CellQueue()
+            pulse.add(queue)
+            defer { pulse.remove(queue) }
+            try await Self.send(admitted, through: queue, to: &writer, log: log, connection: connection)
             try await writer.finish(nil)
         }
         let headers: HTTPFields = [
@@ -34,33 +38,35 @@ struct CellRoutes: Sendable {
         return Response(status: .ok, headers: headers, body: stream)
     }
 
-    /// How long a stream may be silent before a client hears that it lives.
-    private static let silence: Duration = .seconds(5)
-
     /// Runs a cell and sends its events as they come. Throws when the client is gone; the cell is interrupted then.
     private static func send(
         _ admitted: AdmittedCell,
+        through queue: CellQueue,
         to writer: inout any ResponseBodyWriter,
         log: ExecutionLog,
         connection: Connection
     ) async throws {
-        let queue = CellQueue()
-        async let _: Void = tick(queue)
         // Leaving this scope early, because a write failed, interrupts the cell and waits for its end.
         async let running = log.followingCell { try await run(admitted, queue, connection) }
         var encoder = CellEventEncoder()
         do {
-            while let events = await queue.next() {
-                let lines = events.isEmpty ? CellEventEncoder.keepalive : encoder.lines(events)
+            var lines: ByteBuffer
+            var isOver = false
+            repeat {
+                let (events, isLast) = await queue.next()
+                isOver = isLast
+                lines = events.isEmpty && !isOver ? CellEventEncoder.keepalive : encoder.lines(events)
+                // What comes last leaves together.
+                if isOver {
+                    do {
+                        lines.writeImmutableBuffer(encoder.end(try await running))
+                    } catch  where !(error is CancellationError) {
+                        let message = ErrorResponse.message(for: error, logger: log.logger)
+                        lines.writeImmutableBuffer(encoder.failure(message))
+                    }
+                }
                 if lines.readableBytes > 0 { try await writer.write(lines) }
-            }
-            let last: ByteBuffer
-            do {
-                last = encoder.end(try await running)
-            } catch  where !(error is CancellationError) {
-                last = encoder.failure(ErrorResponse.message(for: error, logger: log.logger))
-            }
-            try await writer.write(last)
+            } while !isOver
         } catch {
             // Whoever fills it must not wait for us any longer.
             queue.close()
@@ -81,10 +87,5 @@ struct CellRoutes: Sendable {
                 queue.close()
             }
         }
-    }
-
-    private static func tick(_ queue: CellQueue) async {
-        // Only cancellation, at the end of the stream, ends it.
-        while (try? await Task.sleep(for: .seconds(1))) != nil { queue.tick(silence: silence) }
     }
 }

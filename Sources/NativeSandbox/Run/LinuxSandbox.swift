@@ -22,6 +22,14 @@ final class LinuxSandbox: Sandbox {
         var isEmpty = false
         /// Whether the main process, which waits since the sandbox was made, belongs to a context.
         var isMainTaken = false
+        var spare = Spare.none
+    }
+
+    /// A process that enters ahead of time for the next context, once there was a second one.
+    private enum Spare: Sendable {
+        case none
+        case entering
+        case ready(LauncherClient.Delivery)
     }
 
     /// Fails when there is no workspace in the delivery.
@@ -164,6 +172,8 @@ final class LinuxSandbox: Sandbox {
             return !state.isMainTaken
         }
         if isMainFree, delivery.record.current.exit == nil { return delivery }
+        defer { enterAhead() }
+        if let spare = takeSpare() { return spare }
         do {
             return try await launcher.enter(id.rawValue)
         } catch LauncherRefusal.unavailable(let reason) {
@@ -172,6 +182,35 @@ final class LinuxSandbox: Sandbox {
             throw isAlive ? SandboxError.setup(reason) : SandboxError.lost(reason)
         }
     }
+
+    /// The one that entered ahead of time, if it is there and lives.
+    private func takeSpare() -> LauncherClient.Delivery? {
+        let spare = state.withLock { state -> LauncherClient.Delivery? in
+            guard case .ready(let process) = state.spare else { return nil }
+            state.spare = .none
+            return process
+        }
+        return spare?.record.current.exit == nil ? spare : nil
+    }
+
+    /// Has a process enter for the next context, a little later: who just got one has the processors to itself.
+    private func enterAhead() {
+        let isWanted = state.withLock { state in
+            guard case .none = state.spare else { return false }
+            state.spare = .entering
+            return true
+        }
+        guard isWanted else { return }
+        // Nobody waits for it: what it brings is there when it is wanted, and it ends with the sandbox, whose end refuses it.
+        Task { [weak self] in
+            try await Task.sleep(for: Self.spareDelay)
+            // None, where it cannot be: the next context enters by itself.
+            let process = try? await self?.launcher.enter(self?.id.rawValue ?? 0)
+            self?.state.withLock { $0.spare = process.map { .ready($0) } ?? .none }
+        }
+    }
+
+    private static let spareDelay: Duration = .milliseconds(2)
 
     func setFrozen(_ isFrozen: Bool) {
         launcher.freeze(id.rawValue, isFrozen)
