@@ -51,8 +51,11 @@ class Entry:
         """Load the library with the plan and the seccomp program, for children of the zygote `kind`."""
         # PyDLL keeps the interpreter's lock, which the fork hooks need.
         library = ctypes.PyDLL(LIBRARY)
-        texts = [ctypes.c_char_p, ctypes.c_size_t] * 2 + [ctypes.c_char_p]
-        library.ci_entry_load.argtypes = texts
+        library.ci_entry_load.argtypes = [
+            *(ctypes.c_char_p, ctypes.c_size_t),
+            *(ctypes.c_char_p, ctypes.c_size_t),
+            ctypes.c_char_p,
+        ]
         library.ci_entry_fork.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.c_int]
         result = library.ci_entry_load(plan, len(plan), program, len(program), kind.encode())
         if result != 0:

@@ -8,9 +8,10 @@ import time
 import unittest
 from typing import Any
 
-import display
 import harness
 import kernel_harness
+
+import display
 
 HAS_STACK = all(importlib.util.find_spec(name) for name in ("pandas", "matplotlib", "PIL", "e2b_charts"))
 
