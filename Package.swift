@@ -181,7 +181,7 @@ let package = Package(
             dependencies: ["TestSupport", "code-interpreter", "sandbox-launcher"],
             exclude: [
                 "Attacks", "context_actions.py", "context_client.py", "context_processes.py", "endurance.py",
-                "endurance_contexts.py", "without_system_call.py",
+                "endurance_contexts.py", "without_system_call.py", "workspace_race.py",
             ],
             swiftSettings: swiftSettings
         ),

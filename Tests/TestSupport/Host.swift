@@ -17,6 +17,10 @@ package enum Host {
         case unshareCommand
         /// Fonts with Chinese, Japanese and Korean letters.
         case cjkFonts
+        /// The Jupyter kernel of bash, in the Python environment.
+        case bashKernel
+        /// Deno as a Jupyter kernel, in the Python environment.
+        case javascriptKernel
     }
 
     /// Whether a continuous integration machine runs this: there nothing may be skipped that guards security.
@@ -30,7 +34,14 @@ package enum Host {
         case .otherUsers: geteuid() == 0 && access("/usr/bin/setpriv", X_OK) == 0 && Installation.isReadableByEverybody
         case .unshareCommand: access("/usr/bin/unshare", X_OK) == 0
         case .cjkFonts: !directory("/usr/share/fonts/opentype/noto").filter { $0.contains("CJK") }.isEmpty
+        case .bashKernel: hasKernel("bash")
+        case .javascriptKernel: hasKernel("javascript")
         }
+    }
+
+    private static func hasKernel(_ name: String) -> Bool {
+        let environment = Installation.pythonEnvironment ?? "/opt/code-interpreter/venv"
+        return access("\(environment)/share/jupyter/kernels/\(name)/kernel.json", R_OK) == 0
     }
 
     /// A variable of the environment, nil where it is not set.
