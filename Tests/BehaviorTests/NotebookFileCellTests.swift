@@ -127,6 +127,24 @@ extension NotebookFileTests {
             }
         }
 
+        @Test("a file that turns out to be above the limit while it comes is refused too")
+        func tooLargeInPieces() async throws {
+            try await withFolder { server, folder in
+                let connection = try await RawConnection(port: server.port)
+                try await connection.send(
+                    "PUT /files/\(folder)/huge HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+                )
+                let piece = Array("100000\r\n".utf8) + [UInt8](repeating: 1, count: 1 << 20) + Array("\r\n".utf8)
+                for _ in 0..<101 where !connection.isClosedByPeer && connection.text.isEmpty {
+                    try await connection.send(piece)
+                }
+                let answer = await connection.receiveAnswer()
+                #expect(answer.hasPrefix("HTTP/1.1 413 "), "\(answer.prefix(300))")
+                await connection.close()
+                #expect(try await server.workspaceEntries(folder) == [])
+            }
+        }
+
         @Test("a full workspace is 507, and has room again when something is deleted")
         func full() async throws {
             try await withFolder { server, folder in
