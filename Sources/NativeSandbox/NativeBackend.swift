@@ -62,6 +62,8 @@ package final class NativeBackend: SandboxBackend {
             return sandbox
         } catch LauncherRefusal.unavailable(let reason) {
             throw SandboxError.unavailable(reason, retryAfter: .seconds(2))
+        } catch LauncherRefusal.sandboxGone {
+            preconditionFailure("only what enters a sandbox finds it gone")
         } catch LauncherRefusal.setup(let reason) {
             latestFailure.withLock { $0 = reason }
             throw SandboxError.setup(reason)

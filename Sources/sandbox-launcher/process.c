@@ -73,7 +73,7 @@ void process_enter(struct worker *worker, uint32_t sandbox_id, uint32_t id) {
     struct sandbox *sandbox = sandbox_find(worker, sandbox_id);
     int error = 0;
     if (id == 0 || process_find(worker, id) != NULL || sandbox_find(worker, id) != NULL) error = EEXIST;
-    else if (sandbox == NULL || sandbox->state != SANDBOX_STANDING || sandbox->init == 0) error = ESRCH;
+    else if (sandbox == NULL || sandbox->state != SANDBOX_STANDING || sandbox->init == 0) error = ENOENT;
     if (error != 0) return tell_not_entered(worker, id, error);
     int procs[CI_MAX_CGROUPS];
     for (int i = 0; i < CI_MAX_CGROUPS; i++) procs[i] = -1;

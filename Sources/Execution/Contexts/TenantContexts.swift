@@ -306,6 +306,9 @@ extension TenantContexts {
             } catch SandboxError.setup(let reason) {
                 // Killed while it became warm, most likely by want of memory.
                 lastReason = reason
+            } catch SandboxError.unavailable(let reason, _) {
+                // Its zygote died; the next attempt waits for another one.
+                lastReason = reason
             }
         }
         throw ContextRefusal.cannotStart(lastReason)

@@ -68,7 +68,8 @@ enum ci_event_kind : uint32_t {
     CI_EVENT_LAUNCHER_FAILED = 8,
     /// Process `sandbox` was forked into its sandbox. Descriptor: its channel.
     CI_EVENT_ENTERED = 9,
-    /// Process `sandbox` could not be forked: `error` (errno). ESRCH: its zygote or its sandbox died on the way.
+    /// Process `sandbox` could not be forked: `error` (errno). ESRCH: its zygote died on the way. ENOENT: its sandbox
+    /// does not stand (any more).
     CI_EVENT_NOT_ENTERED = 10,
 };
 

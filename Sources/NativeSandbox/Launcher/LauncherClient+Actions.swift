@@ -45,6 +45,7 @@ extension LauncherClient {
             switch reason {
             case .cancelled: CancellationError()
             case .unavailable(let text): LauncherRefusal.unavailable(text)
+            case .sandboxGone: LauncherRefusal.sandboxGone
             case .step, .text: LauncherRefusal.setup(text(reason))
             }
         return { maker.resume(throwing: error) }
@@ -54,6 +55,7 @@ extension LauncherClient {
         switch reason {
         case .step(let failure): failure.description(in: plan.plan)
         case .text(let text), .unavailable(let text): text
+        case .sandboxGone: "its sandbox is gone"
         case .cancelled: "cancelled"
         }
     }

@@ -206,6 +206,8 @@ final class LauncherClient: Sendable {
 enum LauncherRefusal: Error, Sendable, Equatable {
     /// None can be made now.
     case unavailable(String)
+    /// Nothing can enter a sandbox that does not stand any longer.
+    case sandboxGone
     /// A step failed.
     case setup(String)
 }

@@ -38,6 +38,8 @@ struct LauncherState: Sendable {
         case text(String)
         /// Not now, but soon.
         case unavailable(String)
+        /// Its sandbox does not stand any longer.
+        case sandboxGone
         case cancelled
     }
 
@@ -100,7 +102,7 @@ struct LauncherState: Sendable {
     mutating func enterRequested(_ id: UInt32, sandbox: UInt32, deadline: Instant) -> [Action] {
         precondition(entries[id] == nil, "a process number was used twice")
         guard case .standing = entries[sandbox] else {
-            return [.refuse(id, .unavailable("its sandbox is gone")), .gone(id)]
+            return [.refuse(id, .sandboxGone), .gone(id)]
         }
         hosts[id] = sandbox
         entries[id] = .entering(deadline: deadline)
@@ -173,7 +175,7 @@ struct LauncherState: Sendable {
             default: return []
             }
         case .notEntered(let id, let failure):
-            return forgetProcess(id, because: Self.reason(failure))
+            return forgetProcess(id, because: failure.code == ENOENT ? .sandboxGone : Self.reason(failure))
         case .exited(let id, let status) where hosts[id] != nil:
             return processExited(id, status)
         case .exited(let id, let status):

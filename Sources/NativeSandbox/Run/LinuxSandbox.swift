@@ -23,6 +23,8 @@ final class LinuxSandbox: Sandbox {
         /// Whether the main process, which waits since the sandbox was made, belongs to a context.
         var isMainTaken = false
         var spare = Spare.none
+        /// Whether the launcher said that it does not stand any longer.
+        var isGone = false
     }
 
     /// A process that enters ahead of time for the next context, once there was a second one.
@@ -46,9 +48,9 @@ final class LinuxSandbox: Sandbox {
 
     var isAlive: Bool {
         let current = delivery.record.current
-        let (hasRun, isMainTaken) = state.withLock { ($0.hasRun, $0.isMainTaken) }
+        let (hasRun, isMainTaken, isGone) = state.withLock { ($0.hasRun, $0.isMainTaken, $0.isGone) }
         // Contexts come and go, the one in the main process too.
-        return (current.exit == nil || isMainTaken) && current.lost == nil && !current.isGone && !hasRun
+        return (current.exit == nil || isMainTaken) && current.lost == nil && !current.isGone && !isGone && !hasRun
     }
 
     var tree: any WorkspaceTree { LinuxWorkspaceTree(workspace: workspace, threads: threads) }
@@ -177,7 +179,11 @@ final class LinuxSandbox: Sandbox {
         do {
             return try await launcher.enter(id.rawValue)
         } catch LauncherRefusal.unavailable(let reason) {
-            throw SandboxError.lost(reason)
+            throw SandboxError.unavailable(reason, retryAfter: .seconds(1))
+        } catch LauncherRefusal.sandboxGone {
+            // Its first process was killed, most likely for memory, which nobody else has heard of.
+            state.withLock { $0.isGone = true }
+            throw SandboxError.lost("its processes were killed")
         } catch LauncherRefusal.setup(let reason) {
             throw isAlive ? SandboxError.setup(reason) : SandboxError.lost(reason)
         }
