@@ -181,7 +181,8 @@ struct WorkspaceFileAttackTests {
         let racer = try await mallory.cell("racer.communicate()[0]")
         #expect(racer.text?.hasPrefix("True") == true, "\(racer)")
         #expect(
-            await eventually { Host.directory("/proc/\(server.process.pid)/fd").count <= descriptors },
+            // Some belong to sandboxes of the pool, which come and go; a leak would be one for each of hundreds of operations.
+            await eventually { Host.directory("/proc/\(server.process.pid)/fd").count <= descriptors + 64 },
             "descriptors are left"
         )
         #expect(try await mallory.delete("/files/race").status == 204)
