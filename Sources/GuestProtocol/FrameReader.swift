@@ -23,12 +23,6 @@ package struct FrameReader: Sendable {
         bytes.writeBytes(more)
     }
 
-    /// How many bytes more the frame at hand needs at least; 0 where one is whole.
-    package var missing: Int {
-        guard let length = length else { return 4 - bytes.readableBytes }
-        return max(0, 4 + length - bytes.readableBytes)
-    }
-
     private var length: Int? {
         bytes.getInteger(at: bytes.readerIndex, endianness: .little, as: UInt32.self).map(Int.init)
     }

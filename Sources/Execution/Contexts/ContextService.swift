@@ -93,17 +93,6 @@ package final class ContextService: Sendable {
         try await explained { try await contexts(of: tenant).sandbox() }
     }
 
-    /// How many contexts there are, and how many of them have an interpreter.
-    package func counts() async -> (contexts: Int, kernels: Int) {
-        var sum = (contexts: 0, kernels: 0)
-        for contexts in tenants.withLock({ Array($0.values) }) {
-            let counts = await contexts.counts
-            sum.contexts += counts.contexts
-            sum.kernels += counts.kernels
-        }
-        return sum
-    }
-
     /// Looks after idle contexts until the task is cancelled; then ends all of them.
     package func run() async throws {
         while !Task.isCancelled {

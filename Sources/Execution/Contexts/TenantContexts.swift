@@ -351,9 +351,4 @@ extension TenantContexts {
             pool.discard(sandbox)
         }
     }
-
-    /// How many contexts there are, and how many of them have an interpreter.
-    var counts: (contexts: Int, kernels: Int) {
-        (table.entries.count, table.entries.count { $0.kernel.map { $0.death == nil } ?? false })
-    }
 }
