@@ -29,6 +29,8 @@ class Result:
     passed: int = 0
     failed: int = 0
     skipped: list[str] = field(default_factory=list)
+    # Which ones failed, each with the first line of why.
+    failures: list[str] = field(default_factory=list)
     seconds: float = 0
     # Why it counts as failed although no test did.
     trouble: str = ""
@@ -54,6 +56,7 @@ def python_tests(folder: str, tests: str) -> Result:
     skipped = re.search(r"skipped=(\d+)", done.stderr)
     result.skipped = ["python test"] * (int(skipped.group(1)) if skipped else 0)
     result.failed = bad
+    result.failures = [f"{folder}: {name}" for name in re.findall(r"^(?:FAIL|ERROR): (.+)$", done.stderr, re.M)]
     result.passed = (int(total.group(1)) if total else 0) - bad - len(result.skipped)
     if done.returncode != 0 and bad == 0:
         result.trouble = f"the tests ended with status {done.returncode}"
@@ -82,8 +85,10 @@ def swift_tests(arguments: list[str]) -> Result:
 def read_results(path: Path, result: Result) -> None:
     """Counts what the test run wrote about itself."""
     for case in ET.parse(path).getroot().iter("testcase"):
-        if case.find("failure") is not None:
+        if (failure := case.find("failure")) is not None:
             result.failed += 1
+            why = (failure.get("message") or failure.text or "").splitlines()[:1]
+            result.failures.append(f"{case.get('classname')}/{case.get('name')}: {' '.join(why)[:400]}")
         elif (skipped := case.find("skipped")) is not None:
             result.skipped.append(f"{case.get('classname')}/{case.get('name')}: {skipped.text}")
         else:
@@ -104,6 +109,7 @@ def main() -> int:
     results.append(swift_tests(sys.argv[1:]))
     lines = [result.line() for result in results]
     good = all(result.is_good for result in results)
+    lines += [f"  FAILED: {failure}" for result in results for failure in result.failures]
     lines += [f"  skipped: {name}" for result in results for name in result.skipped]
     forbidden = skipped_security_tests(results)
     if forbidden and os.environ.get("CI") == "true":
