@@ -76,6 +76,12 @@ let package = Package(
             dependencies: ["Execution", "JSON", .product(name: "NIOCore", package: "swift-nio")],
             swiftSettings: swiftSettings
         ),
+        // What a process of a sandbox is driven by, whatever carries its bytes; every backend brings its own port.
+        .target(
+            name: "GuestDriving",
+            dependencies: ["Execution", "GuestProtocol", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: swiftSettings
+        ),
         // The wire formats: knows no backend.
         .target(
             name: "HTTPAPI",
@@ -96,7 +102,7 @@ let package = Package(
         .target(
             name: "NativeSandbox",
             dependencies: [
-                "Execution", "GuestProtocol", "JSON", "CLinux", "LauncherProtocol", "RuntimeFiles", "CSeccomp",
+                "Execution", "GuestProtocol", "GuestDriving", "JSON", "CLinux", "LauncherProtocol", "RuntimeFiles", "CSeccomp",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -167,7 +173,7 @@ let package = Package(
         ),
         .testTarget(
             name: "NativeSandboxTests",
-            dependencies: ["NativeSandbox", "Execution", "GuestProtocol", "TestSupport"],
+            dependencies: ["NativeSandbox", "Execution", "GuestDriving", "GuestProtocol", "TestSupport"],
             swiftSettings: swiftSettings
         ),
         .testTarget(

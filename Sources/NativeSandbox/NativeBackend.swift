@@ -1,5 +1,6 @@
 package import Execution
 import Glibc
+import GuestDriving
 package import Logging
 package import NIOPosix
 import RuntimeFiles

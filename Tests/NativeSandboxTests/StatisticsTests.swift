@@ -1,3 +1,4 @@
+import GuestDriving
 import Testing
 
 @testable import NativeSandbox

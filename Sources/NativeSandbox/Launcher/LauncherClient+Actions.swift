@@ -1,4 +1,5 @@
 import Glibc
+import GuestDriving
 
 extension LauncherClient {
     /// Carries out one action as far as the lock is needed; what resumes somebody is given back for later.

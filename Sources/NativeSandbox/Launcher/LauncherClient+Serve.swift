@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import GuestDriving
 import GuestProtocol
 import LauncherProtocol
 import Logging

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import GuestDriving
 
 /// A running `sandbox-launcher`: the socket to it and a handle of the process.
 struct LauncherProcess: Sendable {

@@ -1,4 +1,5 @@
 import Glibc
+import GuestDriving
 import GuestProtocol
 import LauncherProtocol
 

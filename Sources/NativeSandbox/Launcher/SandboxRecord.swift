@@ -1,3 +1,4 @@
+import GuestDriving
 import Synchronization
 
 /// What became of one sandbox, or of one process that entered one: written by the launcher's thread, read by whoever runs in it.
@@ -13,6 +14,9 @@ final class SandboxRecord: Sendable {
         /// Whether nothing of it is left.
         var isGone = false
         fileprivate var listener: WakeUp?
+
+        /// For the thread that drives it.
+        var guest: GuestState { GuestState(exit: exit, lost: lost, isGone: isGone) }
     }
 
     init(id: UInt32) { self.id = id }

@@ -13,6 +13,13 @@ struct ByteFeed {
         self.end = bytes.isEmpty ? nil : end
     }
 
+    private init() {
+        bytes = []
+    }
+
+    /// Feeds nothing.
+    static let none = ByteFeed()
+
     /// Writes as much as there is room for; stops for good when nobody reads any longer.
     mutating func push() {
         guard let end else { return }

@@ -12,8 +12,8 @@ struct GuestChannel {
     private var frames: FrameReader
     /// Whether the guest is still listened to.
     private(set) var isOpen = true
-    /// Whether it was given up because of what it said.
-    private(set) var isGarbled = false
+    /// Whether it was given up because of what it said, and nobody was told yet.
+    private var isGarbled = false
 
     /// Takes frames of at most `limit` bytes.
     init(_ socket: Descriptor, limit: Int) {
@@ -73,6 +73,12 @@ struct GuestChannel {
             isGarbled = true
         }
         return found
+    }
+
+    /// Whether it was given up because of what it said; true once.
+    mutating func takeGarbled() -> Bool {
+        defer { isGarbled = false }
+        return isGarbled
     }
 
     /// Stops listening.

@@ -1,5 +1,6 @@
 import Execution
 import Glibc
+import GuestDriving
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -71,15 +72,16 @@ final class LinuxSandbox: Sandbox {
             return !state.hasRun
         }
         precondition(isFirst, "a sandbox runs one program in its life")
-        let control: RunControl
-        do { control = try RunControl() } catch { throw SandboxError.setup(error.description) }
+        let wakeUp: WakeUp
+        do { wakeUp = try WakeUp() } catch { throw SandboxError.setup(error.description) }
+        let control = RunControl { wakeUp.signal() }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 threads.submit { state in
                     guard state == .active else {
                         return continuation.resume(throwing: SandboxError.lost("the server is stopping"))
                     }
-                    continuation.resume(with: Result { try self.drive(script, limits, control, output) })
+                    continuation.resume(with: Result { try self.drive(script, limits, control, wakeUp, output) })
                 }
             }
         } onCancel: {
@@ -92,29 +94,32 @@ final class LinuxSandbox: Sandbox {
         _ script: Script,
         _ limits: ExecutionLimits,
         _ control: RunControl,
+        _ wakeUp: WakeUp,
         _ output: @escaping (OutputStream, ByteBuffer) -> Void
     ) throws -> Outcome {
         let code = ByteBuffer(string: script.code)
         try workspace.write(code.readableBytesView, to: .entrypoint)
         let number = id.rawValue
-        let context = ExecutionDriver.Context(
-            record: delivery.record,
-            channel: delivery.handover.channel,
-            statistics: statistics,
-            control: control,
-            kill: { self.launcher.requestDestroy(number) }
-        )
         do {
-            var driver = try ExecutionDriver(context, script, limits, pass: output)
+            let input = Array((script.standardInput ?? "").utf8)
+            var driver = ExecutionDriver(
+                try ProcessPort(program: delivery, input: input, launcher, statistics, wakeUp),
+                script,
+                filename: "\(SandboxPlan.Path.workspace)/\(WorkspacePath.entrypoint)",
+                limits: limits,
+                control: control,
+                kill: { self.launcher.requestDestroy(number) },
+                pass: output
+            )
             let end = try driver.run()
             // Nothing may change files while they are looked at.
-            if end.hasSurvivors { killAll(control) }
+            if end.hasSurvivors { killAll(wakeUp) }
             let isEmpty = workspace.holdsOnlyTheProgram
             state.withLock { $0.isEmpty = isEmpty }
             return end.outcome
-        } catch ExecutionDriver.Failure.cancelled {
+        } catch ExecutionDriver<ProcessPort>.Failure.cancelled {
             throw CancellationError()
-        } catch ExecutionDriver.Failure.lost(let reason) {
+        } catch ExecutionDriver<ProcessPort>.Failure.lost(let reason) {
             throw SandboxError.lost(reason)
         } catch let error as SystemError {
             throw SandboxError.setup(error.description)
@@ -122,14 +127,14 @@ final class LinuxSandbox: Sandbox {
     }
 
     /// Kills every process and waits for their end, ten seconds at most.
-    private func killAll(_ control: RunControl) {
+    private func killAll(_ wakeUp: WakeUp) {
         launcher.requestDestroy(id.rawValue)
         let deadline = ContinuousClock.now + .seconds(10)
         while true {
             let current = delivery.record.current
             if current.isGone || current.lost != nil || ContinuousClock.now >= deadline { return }
-            var entry = pollfd(fd: control.wakeUp.raw, events: Int16(POLLIN), revents: 0)
-            if poll(&entry, 1, Milliseconds.until(deadline)) > 0 { control.wakeUp.clear() }
+            var entry = pollfd(fd: wakeUp.raw, events: Int16(POLLIN), revents: 0)
+            if poll(&entry, 1, Milliseconds.until(deadline)) > 0 { wakeUp.clear() }
         }
     }
 
@@ -150,15 +155,11 @@ final class LinuxSandbox: Sandbox {
     func openKernel(language: String, directory: String) async throws -> any Kernel {
         precondition(kind == .notebook, "a sandbox for one execution holds no contexts")
         let process = try await kernelProcess()
-        let kernel: LinuxKernel
+        let kernel: DrivenKernel
         do {
-            kernel = try LinuxKernel(
-                record: process.record,
-                channel: process.handover.channel,
-                statistics: statistics,
-                launcher: launcher,
-                grace: launcher.plan.settings.interruptGrace
-            )
+            let wakeUp = try WakeUp()
+            let port = try ProcessPort(kernel: process, launcher, statistics, wakeUp)
+            kernel = DrivenKernel(port, grace: launcher.plan.settings.interruptGrace) { wakeUp.signal() }
         } catch {
             launcher.signal(process.record.id, SIGKILL)
             throw SandboxError.setup(error.description)

@@ -1,45 +1,28 @@
 import Execution
 import Glibc
+import GuestDriving
 import NIOCore
 
-/// The server's end of one output stream of a program.
+/// The server's end of one output stream of a process.
 struct OutputPipe {
     let stream: OutputStream
+    /// Nil when nobody can print there any longer.
     private(set) var end: Descriptor?
-    private var limiter: OutputLimiter
 
-    init(_ stream: OutputStream, end: Descriptor, limit: Int) {
+    init(_ stream: OutputStream, end: Descriptor) {
         self.stream = stream
         self.end = end
-        self.limiter = OutputLimiter(limit: limit)
     }
 
-    var isOpen: Bool { end != nil }
-    var isTruncated: Bool { limiter.isTruncated }
-
-    /// Reads once what is there and passes on what the limit lets through; gives how many bytes were read.
-    mutating func read(into space: UnsafeMutableRawBufferPointer, _ pass: (OutputStream, ByteBuffer) -> Void) -> Int {
-        guard let end else { return 0 }
+    /// Reads once what is there, with the help of `space`; nil when nothing is.
+    mutating func read(into space: UnsafeMutableRawBufferPointer) -> GuestEvent? {
+        guard let end else { return nil }
         let count = Glibc.read(end.raw, space.baseAddress, space.count)
-        if count < 0, errno == EINTR || errno == EAGAIN { return 0 }
+        if count < 0, errno == EINTR || errno == EAGAIN { return nil }
         guard count > 0 else {
-            finish(pass)
-            return 0
+            self.end = nil
+            return .outputEnded(stream)
         }
-        // Beyond the limit nothing is kept, so nothing is copied.
-        if limiter.isTruncated { return count }
-        give(limiter.append(ByteBuffer(bytes: UnsafeRawBufferPointer(rebasing: space[..<count]))), pass)
-        return count
-    }
-
-    /// Closes it and passes on what was held back.
-    mutating func finish(_ pass: (OutputStream, ByteBuffer) -> Void) {
-        guard end != nil else { return }
-        end = nil
-        give(limiter.finish(), pass)
-    }
-
-    private func give(_ bytes: ByteBuffer, _ pass: (OutputStream, ByteBuffer) -> Void) {
-        if bytes.readableBytes > 0 { pass(stream, bytes) }
+        return .output(stream, ByteBuffer(bytes: UnsafeRawBufferPointer(rebasing: space[..<count])))
     }
 }

@@ -1,7 +1,8 @@
 import Glibc
+import GuestDriving
 
 /// What the kernel counts for one sandbox. Every answer is nil where the host cannot tell, or the sandbox is gone.
-struct SandboxStatistics: Sendable {
+struct SandboxStatistics: ResourceCounters {
     private let files: [SandboxPlan.Statistic: Descriptor]
 
     init(_ kinds: [SandboxPlan.Statistic], _ descriptors: [Descriptor]) {
@@ -12,8 +13,8 @@ struct SandboxStatistics: Sendable {
     var outOfMemoryKills: Int? { value(.outOfMemoryEvents, named: "oom_kill") }
     /// In bytes.
     var memoryPeak: Int? { value(.memoryPeak, named: nil) }
-    /// Processes and threads, init included.
-    var processes: Int? { value(.processes, named: nil) }
+    /// Init and, for a moment, the main process are still there; more are survivors.
+    var hasSurvivors: Bool? { value(.processes, named: nil).map { $0 > 2 } }
     /// Of all processes that ever were in it.
     var processorTime: Duration? {
         // Version 1 has one number, in nanoseconds; version 2 a table with microseconds.

@@ -20,6 +20,13 @@ final class Descriptor: Sendable {
         return (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
     }
 
+    /// A pipe whose writing end, the second, does not block.
+    static func nonblockingFeed() throws(SystemError) -> (Descriptor, Descriptor) {
+        let (output, feed) = try pipe()
+        try systemCall("fcntl") { ci_set_nonblocking(feed.raw, 1) }
+        return (output, feed)
+    }
+
     /// Two connected sockets that keep message borders.
     static func messageSockets() throws(SystemError) -> (Descriptor, Descriptor) {
         var ends: [Int32] = [-1, -1]

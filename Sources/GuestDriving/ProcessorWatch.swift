@@ -4,7 +4,7 @@ import Glibc
 /// Looks at the CPU time of a sandbox no more often than it can matter: the limit cannot be reached before all
 /// processors together have used what is left.
 struct ProcessorWatch {
-    private let statistics: SandboxStatistics
+    private let counters: any ResourceCounters
     private let limit: Duration
     /// What making the sandbox had used.
     private let before: Duration?
@@ -15,16 +15,16 @@ struct ProcessorWatch {
     /// So that the last moments before the limit are not spent looking.
     private static let shortestInterval: Duration = .milliseconds(5)
 
-    init(_ statistics: SandboxStatistics, limit: Duration, start: ContinuousClock.Instant) {
-        self.statistics = statistics
+    init(_ counters: any ResourceCounters, limit: Duration, start: ContinuousClock.Instant) {
+        self.counters = counters
         self.limit = limit
-        before = statistics.processorTime
+        before = counters.processorTime
         nextLook = before == nil ? nil : start + limit / Self.processors
     }
 
     /// Nil where nobody counts.
     var used: Duration? {
-        guard let before, let now = statistics.processorTime else { return nil }
+        guard let before, let now = counters.processorTime else { return nil }
         return now - before
     }
 

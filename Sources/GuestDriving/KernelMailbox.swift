@@ -18,10 +18,11 @@ final class KernelMailbox: Sendable {
         var isRunning = false
     }
 
-    let wakeUp: WakeUp
+    private let wake: @Sendable () -> Void
     private let state = Mutex(State())
 
-    init() throws(SystemError) { wakeUp = try WakeUp() }
+    /// `wake` ends the wait of the port that the thread is at.
+    init(wake: @escaping @Sendable () -> Void) { self.wake = wake }
 
     /// Why the kernel is gone; nil while it lives.
     var death: KernelDeath? { state.withLock { $0.death } }
@@ -36,7 +37,7 @@ final class KernelMailbox: Sendable {
             state.stop = nil
             return true
         }
-        wakeUp.signal()
+        wake()
         return isTaken
     }
 
@@ -45,13 +46,13 @@ final class KernelMailbox: Sendable {
         state.withLock { state in
             if state.isRunning, state.stop == nil { state.stop = stop }
         }
-        wakeUp.signal()
+        wake()
     }
 
     /// Asks for the end of the kernel.
     func kill() {
         state.withLock { $0.isKilled = true }
-        wakeUp.signal()
+        wake()
     }
 
     // What the driving thread does.
