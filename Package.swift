@@ -92,11 +92,14 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // Which system calls programs may make: data, for every backend.
+        .target(name: "SeccompPolicy", swiftSettings: swiftSettings),
         // The native backend: namespaces, cgroups, seccomp; knows no HTTP.
         .target(
             name: "NativeSandbox",
             dependencies: [
                 "Execution", "GuestProtocol", "JSON", "CLinux", "LauncherProtocol", "RuntimeFiles", "CSeccomp",
+                "SeccompPolicy",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -167,7 +170,12 @@ let package = Package(
         ),
         .testTarget(
             name: "NativeSandboxTests",
-            dependencies: ["NativeSandbox", "Execution", "GuestProtocol", "TestSupport"],
+            dependencies: ["NativeSandbox", "Execution", "GuestProtocol", "SeccompPolicy", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "SeccompPolicyTests",
+            dependencies: ["SeccompPolicy", "CSeccomp"],
             swiftSettings: swiftSettings
         ),
         .testTarget(

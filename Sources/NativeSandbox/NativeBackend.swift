@@ -3,6 +3,7 @@ import Glibc
 package import Logging
 package import NIOPosix
 import RuntimeFiles
+import SeccompPolicy
 import Synchronization
 
 /// Makes sandboxes on this machine with the kernel's own means.

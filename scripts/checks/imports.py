@@ -13,6 +13,7 @@ OWN = {
     "GuestProtocol",
     "HTTPAPI",
     "NativeSandbox",
+    "SeccompPolicy",
     "Settings",
     "CLinux",
     "LauncherProtocol",
@@ -28,7 +29,17 @@ ALLOWED = {
     "GuestProtocol": {"Execution", "JSON"},
     "Settings": set(),
     "HTTPAPI": {"Execution", "JSON"},
-    "NativeSandbox": {"Execution", "GuestProtocol", "JSON", "CLinux", "LauncherProtocol", "RuntimeFiles", "CSeccomp"},
+    "SeccompPolicy": set(),
+    "NativeSandbox": {
+        "Execution",
+        "GuestProtocol",
+        "JSON",
+        "CLinux",
+        "LauncherProtocol",
+        "RuntimeFiles",
+        "CSeccomp",
+        "SeccompPolicy",
+    },
     "code-interpreter": {"Execution", "HTTPAPI", "NativeSandbox", "Settings", "CLinux"},
 }
 
@@ -43,6 +54,7 @@ FORBIDDEN = {
     "GuestProtocol": HTTP | KERNEL | FOUNDATION,
     "Settings": HTTP | KERNEL | FOUNDATION,
     "HTTPAPI": KERNEL,
+    "SeccompPolicy": HTTP | FOUNDATION | {"CLinux", "CSeccomp"},
     "NativeSandbox": HTTP | FOUNDATION,
     "code-interpreter": {"Hummingbird", "HummingbirdCore"},
 }
