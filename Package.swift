@@ -105,6 +105,19 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // Sandboxes in containers of others: an engine's API, streams; knows no HTTP of ours.
+        .target(
+            name: "ContainerSandbox",
+            dependencies: [
+                "Execution", "GuestProtocol", "JSON", "SeccompPolicy", "Settings",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: swiftSettings
+        ),
         // What operators can set: knows nobody.
         .target(name: "Settings", swiftSettings: swiftSettings),
         .executableTarget(
@@ -176,6 +189,16 @@ let package = Package(
         .testTarget(
             name: "SeccompPolicyTests",
             dependencies: ["SeccompPolicy", "CSeccomp"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "ContainerSandboxTests",
+            dependencies: [
+                "ContainerSandbox", "JSON", "SeccompPolicy", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(

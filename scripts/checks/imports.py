@@ -1,4 +1,4 @@
-"""The direction of dependencies: code-interpreter → {HTTPAPI, NativeSandbox} → Execution."""
+"""The direction of dependencies: code-interpreter → {HTTPAPI, NativeSandbox, ContainerSandbox} → Execution."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ OWN = {
     "GuestProtocol",
     "HTTPAPI",
     "NativeSandbox",
+    "ContainerSandbox",
     "SeccompPolicy",
     "Settings",
     "CLinux",
@@ -40,7 +41,8 @@ ALLOWED = {
         "CSeccomp",
         "SeccompPolicy",
     },
-    "code-interpreter": {"Execution", "HTTPAPI", "NativeSandbox", "Settings", "CLinux"},
+    "ContainerSandbox": {"Execution", "GuestProtocol", "JSON", "SeccompPolicy", "Settings"},
+    "code-interpreter": {"Execution", "HTTPAPI", "NativeSandbox", "ContainerSandbox", "Settings", "CLinux"},
 }
 
 HTTP = {"Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOHTTP1"}
@@ -56,6 +58,8 @@ FORBIDDEN = {
     "HTTPAPI": KERNEL,
     "SeccompPolicy": HTTP | FOUNDATION | {"CLinux", "CSeccomp"},
     "NativeSandbox": HTTP | FOUNDATION,
+    # The engine's API is HTTP, but of a client.
+    "ContainerSandbox": (HTTP - {"NIOHTTP1"}) | FOUNDATION | {"CLinux", "CSeccomp"},
     "code-interpreter": {"Hummingbird", "HummingbirdCore"},
 }
 
