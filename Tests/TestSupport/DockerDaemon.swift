@@ -96,7 +96,9 @@ package final class DockerDaemon: Sendable {
     }
 
     private var url: String {
-        guard host.hasPrefix("unix://") else { return "http://" + (host.split(separator: "/").last.map(String.init) ?? "") }
+        guard host.hasPrefix("unix://") else {
+            return "http://" + (host.split(separator: "/").last.map(String.init) ?? "")
+        }
         let encoded = host.dropFirst("unix://".count).utf8.map { byte in
             let isPlain = (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
             return isPlain ? String(Unicode.Scalar(byte)) : (byte < 16 ? "%0" : "%") + String(byte, radix: 16)
@@ -104,11 +106,8 @@ package final class DockerDaemon: Sendable {
         return "http+unix://\(encoded.joined())"
     }
 
-    /// Makes an image of files, as `docker import` does.
-    ///
-    /// - Parameters:
-    ///   - name: "name:tag".
-    ///   - changes: lines of a Dockerfile, such as `LABEL a=b`.
+    /// Makes the image `name` ("name:tag") of a tar archive, as `docker import` does; `changes` are lines of a Dockerfile, such as
+    /// `LABEL a=b`.
     package func importImage(_ name: String, archive: [UInt8], changes: [String] = []) async throws {
         let parts = name.split(separator: ":", maxSplits: 1)
         let options = changes.map { "&changes=" + $0.replacing(" ", with: "%20").replacing("=", with: "%3D") }.joined()

@@ -35,7 +35,9 @@ struct DockerEngineTests {
             let error = await #expect(throws: EngineError.self) {
                 _ = try await scope.create("true") { $0.image = "none/such:at-all" }
             }
-            guard case .notFound(let message) = error else { return #expect(Bool(false), "\(String(describing: error))") }
+            guard case .notFound(let message) = error else {
+                return #expect(Bool(false), "\(String(describing: error))")
+            }
             #expect(message.contains("none/such"))
         }
     }
@@ -47,7 +49,9 @@ struct DockerEngineTests {
                 // Nobody listens on that port, so no registry is asked.
                 try await scope.engine.pull("127.0.0.1:1/none:such") { _ in }
             }
-            guard case .refused(_, let message) = error else { return #expect(Bool(false), "\(String(describing: error))") }
+            guard case .refused(_, let message) = error else {
+                return #expect(Bool(false), "\(String(describing: error))")
+            }
             #expect(message.contains("127.0.0.1:1"), "\(message)")
         }
     }
@@ -201,7 +205,8 @@ struct DockerEngineTests {
             let lines = it.streams.output.split(separator: "\n").map(String.init)
             #expect(
                 lines == [
-                    "some value", "/work", "readonly", "y", "Uid: 1000 1000 1000 1000", "CapEff: 0000000000000000", "NoNewPrivs: 1", "Seccomp: 2",
+                    "some value", "/work", "readonly", "y", "Uid: 1000 1000 1000 1000", "CapEff: 0000000000000000",
+                    "NoNewPrivs: 1", "Seccomp: 2",
                     "done",
                 ],
                 "\(lines) \(it.streams.error)"

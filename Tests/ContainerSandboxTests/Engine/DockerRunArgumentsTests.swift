@@ -29,7 +29,9 @@ struct DockerRunArgumentsTests {
 
     @Test(
         "a value may stand after a space or an equals sign, and behind a letter",
-        arguments: ["--memory 512m", "--memory=512m", "-m 512m", "-m512m", "-m=512m", "'--memory' \"512m\"", "-m 51\\2m"]
+        arguments: [
+            "--memory 512m", "--memory=512m", "-m 512m", "-m512m", "-m=512m", "'--memory' \"512m\"", "-m 51\\2m",
+        ]
     )
     func spellings(text: String) throws {
         #expect(try applied(text).memoryBytes == 512 << 20)
@@ -117,15 +119,19 @@ struct DockerRunArgumentsTests {
             ("--pid host", "wall"), ("--ipc=host", "wall"), ("--userns host", "wall"), ("--device /dev/kvm", "wall"),
             ("--uts=host", "container's"), ("--cgroupns host", "wall"), ("--security-opt seccomp=unconfined", "wall"),
             ("--security-opt apparmor=unconfined", "wall"), ("--security-opt label=disable", "wall"),
-            ("--security-opt no-new-privileges=false", "privileges"), ("--security-opt systempaths=unconfined", "kernel"),
+            ("--security-opt no-new-privileges=false", "privileges"),
+            ("--security-opt systempaths=unconfined", "kernel"),
             ("--runtime runsc", "DOCKER_RUNTIME"), ("--network host", "PYTHON_EXECUTOR_DOCKER_NETWORK"),
             ("--net=bridge", "PYTHON_EXECUTOR_DOCKER_NETWORK"), ("--init", "first process"), ("-it", "standard input"),
             ("-d", "server"), ("--rm", "server"), ("--name x", "name"), ("--entrypoint sh", "first process"),
             ("-u 0", "guest"), ("-w /", "workspace"), ("-p 80:80", "listens"), ("--memory-swap -1", "swap"),
-            ("--read-only=false", "written"), ("-v /:/host", "wall"), ("-v /proc:/p", "wall"), ("-v //sys/fs:/p", "wall"),
+            ("--read-only=false", "written"), ("-v /:/host", "wall"), ("-v /proc:/p", "wall"),
+            ("-v //sys/fs:/p", "wall"),
             ("-v /var/run/docker.sock:/d", "wall"), ("-v /run:/r", "wall"), ("--oom-score-adj -500", "from 0"),
-            ("--mount type=bind,src=/,dst=/host", "wall"), ("-v /a:/b:rshared", "options"), ("--volumes-from x", "sandbox"),
-            ("--mount type=bind,src=/a,dst=/b,bind-propagation=shared", "propagation"), ("-v /a/../../etc:/b", "without"),
+            ("--mount type=bind,src=/,dst=/host", "wall"), ("-v /a:/b:rshared", "options"),
+            ("--volumes-from x", "sandbox"),
+            ("--mount type=bind,src=/a,dst=/b,bind-propagation=shared", "propagation"),
+            ("-v /a/../../etc:/b", "without"),
             ("--sysctl kernel.shm_rmid_forced=1", "kernel"),
         ]
     )
@@ -138,10 +144,13 @@ struct DockerRunArgumentsTests {
         "values that are none are refused",
         arguments: [
             "--memory lots", "--memory -5", "--memory 0", "--memory 1e9", "--memory 512q", "-m", "--cpus 0", "--cpus x",
-            "--pids-limit -1", "--ulimit nofile", "--ulimit nofile=20:10", "--ulimit nofile=a", "--tmpfs tmp", "--tmpfs /",
-            "-v a:b:c:d", "-v ./here:/there", "-v /a:b", "--mount target=/x,what=1", "--mount type=bind,target=/x", "-e A",
+            "--pids-limit -1", "--ulimit nofile", "--ulimit nofile=20:10", "--ulimit nofile=a", "--tmpfs tmp",
+            "--tmpfs /",
+            "-v a:b:c:d", "-v ./here:/there", "-v /a:b", "--mount target=/x,what=1", "--mount type=bind,target=/x",
+            "-e A",
             "-e =x", "--add-host x", "--hostname ''", "--gpus none", "--gpus 'count=1,\"device=0,1\"'",
-            "--blkio-weight 5", "--security-opt x=y", "--storage-opt x", "--memory 99999999999999999999g", "'open", "back\\",
+            "--blkio-weight 5", "--security-opt x=y", "--storage-opt x", "--memory 99999999999999999999g", "'open",
+            "back\\",
         ]
     )
     func badValues(text: String) {
@@ -163,9 +172,13 @@ struct DockerRunArgumentsTests {
         #expect(!found.joined().contains("hunter2"))
     }
 
-    @Test("sizes are as Docker has them", arguments: [
-        ("5", 5), ("5b", 5), ("1k", 1024), ("1kb", 1024), ("1KiB", 1024), ("1.5m", 1_572_864), ("2G", 2 << 30), ("1t", 1 << 40),
-    ])
+    @Test(
+        "sizes are as Docker has them",
+        arguments: [
+            ("5", 5), ("5b", 5), ("1k", 1024), ("1kb", 1024), ("1KiB", 1024), ("1.5m", 1_572_864), ("2G", 2 << 30),
+            ("1t", 1 << 40),
+        ]
+    )
     func sizes(text: String, bytes: Int) {
         #expect(DockerValues.size(text) == bytes)
     }

@@ -42,7 +42,9 @@ struct EngineEventTests {
                 _ = await it.streams.closed()
                 first.withLock { $0 = it.id }
                 try await scope.engine.remove(it.id)
-            } until: { $0.kind == .destroy }
+            } until: {
+                $0.kind == .destroy
+            }
             #expect(events.map(\.kind) == [.die(exitCode: 7), .destroy], "\(events)")
             #expect(Set(events.map(\.id)) == [first.withLock { $0 }])
             #expect(events.first?.attributes["image"] == DockerDaemon.tinyImage)
@@ -55,7 +57,9 @@ struct EngineEventTests {
             let kinds = try await Self.collect(scope.engine.events(labels: scope.labels)) {
                 let it = try await scope.run(["dd", "if=/dev/zero", "of=/dev/null", "bs=256M", "count=1"])
                 _ = await it.streams.closed()
-            } until: { if case .die = $0.kind { true } else { false } }.map(\.kind)
+            } until: {
+                if case .die = $0.kind { true } else { false }
+            }.map(\.kind)
             #expect(kinds == [.oom, .die(exitCode: 137)])
         }
     }
@@ -70,7 +74,9 @@ struct EngineEventTests {
                 #expect(tagged.status == 201)
                 let removed = try await scope.daemon.send("DELETE", "/images/code-interpreter-tests:other")
                 #expect(removed.status == 200)
-            } until: { $0.kind == .imageUntag }.map(\.kind)
+            } until: {
+                $0.kind == .imageUntag
+            }.map(\.kind)
             #expect(kinds == [.imageTag, .imageUntag])
         }
     }
@@ -84,7 +90,9 @@ struct EngineEventTests {
                 let error = await #expect(throws: EngineError.self) {
                     _ = try await Self.collect(scope.engine.events(labels: scope.labels)) {
                         try await daemon.restart()
-                    } until: { _ in false }
+                    } until: { _ in
+                        false
+                    }
                 }
                 guard case .unreachable = error else { return #expect(Bool(false), "\(String(describing: error))") }
                 #expect(await it.streams.closed())
@@ -103,7 +111,9 @@ struct EngineEventTests {
         let endpoint = try DockerEndpoint(dockerHost: daemon.host, environment: [:])
         try await FakeDaemon.withEngine(endpoint) { engine in
             let error = await #expect(throws: EngineError.self) { try await engine.ping() }
-            guard case .unreachable(let message) = error else { return #expect(Bool(false), "\(String(describing: error))") }
+            guard case .unreachable(let message) = error else {
+                return #expect(Bool(false), "\(String(describing: error))")
+            }
             #expect(message.contains("no such socket"), "\(message)")
         }
     }

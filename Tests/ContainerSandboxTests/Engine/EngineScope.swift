@@ -45,7 +45,8 @@ struct EngineScope: Sendable {
     }
 
     /// A container of the tiny image that does not run yet.
-    func create(_ command: String..., change: (inout ContainerSpecification) -> Void = { _ in }) async throws -> String {
+    func create(_ command: String..., change: (inout ContainerSpecification) -> Void = { _ in }) async throws -> String
+    {
         var specification = ContainerSpecification(image: DockerDaemon.tinyImage)
         specification.command = command
         specification.labels = labels
@@ -55,7 +56,9 @@ struct EngineScope: Sendable {
     }
 
     /// Creates, attaches and starts.
-    func run(_ command: [String], change: (inout ContainerSpecification) -> Void = { _ in }) async throws -> RunningContainer {
+    func run(_ command: [String], change: (inout ContainerSpecification) -> Void = { _ in }) async throws
+        -> RunningContainer
+    {
         var specification = ContainerSpecification(image: DockerDaemon.tinyImage)
         specification.command = command
         specification.labels = labels

@@ -103,7 +103,9 @@ struct FakeDaemonTests {
 
     @Test(
         "what is spoken is what both sides know",
-        arguments: [("1.41", "1.12", "1.41"), ("1.43", "1.12", "1.43"), ("1.51", "1.24", "1.43"), ("1.52", "1.44", "1.44")]
+        arguments: [
+            ("1.41", "1.12", "1.41"), ("1.43", "1.12", "1.43"), ("1.51", "1.24", "1.43"), ("1.52", "1.44", "1.44"),
+        ]
     )
     func negotiation(newest: String, oldest: String, expected: String) async throws {
         let body = #"{"Version":"1","ApiVersion":"\#(newest)","MinAPIVersion":"\#(oldest)"}"#
@@ -115,7 +117,9 @@ struct FakeDaemonTests {
 
     @Test(
         "answers that make no sense are garbled",
-        arguments: ["{}", "[]", "{", "null", #"{"Version":1,"ApiVersion":"1.41"}"#, #"{"Version":"1","ApiVersion":"x"}"#]
+        arguments: [
+            "{}", "[]", "{", "null", #"{"Version":1,"ApiVersion":"1.41"}"#, #"{"Version":"1","ApiVersion":"x"}"#,
+        ]
     )
     func garbled(body: String) async throws {
         try await FakeDaemon.run(FakeDaemon.json(body)) { engine in

@@ -13,7 +13,8 @@ struct PullProgressTests {
         var lines: [String] = []
         let bytes = Array(stream.utf8)
         for start in stride(from: 0, to: bytes.count, by: size) {
-            try splitter.feed(ByteBuffer(bytes: bytes[start..<min(start + size, bytes.count)])) { value throws(EngineError) in
+            try splitter.feed(ByteBuffer(bytes: bytes[start..<min(start + size, bytes.count)])) {
+                value throws(EngineError) in
                 if let line = try progress.line(for: value) { lines.append(line) }
             }
         }
@@ -36,7 +37,8 @@ struct PullProgressTests {
     @Test("is a line for each change of a layer, however the stream is cut", arguments: [1, 2, 3, 7, 50, 1000])
     func changes(size: Int) throws {
         let expected = [
-            "latest: Pulling from a/b", "one: Downloading", "two: Downloading", "one: Pull complete", "Status: Downloaded",
+            "latest: Pulling from a/b", "one: Downloading", "two: Downloading", "one: Pull complete",
+            "Status: Downloaded",
         ]
         #expect(try lines(Self.stream, cutting: size) == expected)
     }

@@ -57,7 +57,8 @@ struct StreamDemultiplexerTests {
     @Test(
         "refuses what is no frame",
         arguments: [
-            [4, 0, 0, 0, 0, 0, 0, 1], [1, 0, 1, 0, 0, 0, 0, 1], [1, 0, 0, 0, 1, 0, 0, 1], [1, 0, 0, 0, 255, 255, 255, 255],
+            [4, 0, 0, 0, 0, 0, 0, 1], [1, 0, 1, 0, 0, 0, 0, 1], [1, 0, 0, 0, 1, 0, 0, 1],
+            [1, 0, 0, 0, 255, 255, 255, 255],
             Array("hello, I am a terminal".utf8),
         ] as [[UInt8]]
     )
@@ -107,7 +108,9 @@ struct AttachmentAnswerTests {
         let body = #"{"message":"No such container: x"}"#
         var answer = AttachmentAnswer()
         #expect(throws: EngineError.notFound("No such container: x")) {
-            try answer.feed(ByteBuffer(string: "HTTP/1.1 404 Not Found\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"))
+            try answer.feed(
+                ByteBuffer(string: "HTTP/1.1 404 Not Found\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+            )
         }
         for text in [body, "22\r\n\(body)\r\n0\r\n\r\n"] {
             var answer = AttachmentAnswer()

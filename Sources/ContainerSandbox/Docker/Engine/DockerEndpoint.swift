@@ -25,7 +25,9 @@ package struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
             return
         }
         guard let separator = text.firstRange(of: "://") else {
-            throw .unsupported("\(Self.named(text)) has no scheme: write unix:///path/to/docker.sock or tcp://host:port")
+            throw .unsupported(
+                "\(Self.named(text)) has no scheme: write unix:///path/to/docker.sock or tcp://host:port"
+            )
         }
         let rest = String(text[separator.upperBound...])
         switch text[..<separator.lowerBound].lowercased() {
@@ -34,7 +36,9 @@ package struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
         case "tcp", "http":
             // As Docker's tools have it, any value but an empty one counts.
             if let verify = environment["DOCKER_TLS_VERIFY"], !verify.isEmpty {
-                throw .unsupported("DOCKER_TLS_VERIFY is set, and this server does not speak TLS to a daemon. \(Self.cure)")
+                throw .unsupported(
+                    "DOCKER_TLS_VERIFY is set, and this server does not speak TLS to a daemon. \(Self.cure)"
+                )
             }
             address = try Self.tcp(rest, of: text)
         case "https":
@@ -67,7 +71,9 @@ package struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
 
     private static func usualSocket(_ environment: [String: String]) -> String {
         let usual = "/var/run/docker.sock"
-        guard access(usual, F_OK) != 0, let folder = environment["XDG_RUNTIME_DIR"], !folder.isEmpty else { return usual }
+        guard access(usual, F_OK) != 0, let folder = environment["XDG_RUNTIME_DIR"], !folder.isEmpty else {
+            return usual
+        }
         let rootless = "\(folder)/docker.sock"
         return access(rootless, F_OK) == 0 ? rootless : usual
     }

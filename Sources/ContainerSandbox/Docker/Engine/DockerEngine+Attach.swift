@@ -80,7 +80,11 @@ final class Attachments: Sendable {
         answered: EventLoopPromise<EngineStream>,
         callbacks: AttachmentCallbacks
     ) {
-        let handler = AttachmentHandler(stream: EngineStream(channel: channel), answered: answered, callbacks: callbacks)
+        let handler = AttachmentHandler(
+            stream: EngineStream(channel: channel),
+            answered: answered,
+            callbacks: callbacks
+        )
         do {
             // Added now and not at the beginning: of several addresses that are tried, one gives the channel.
             try channel.pipeline.syncOperations.addHandler(handler)

@@ -112,7 +112,9 @@ extension DockerEngine {
     }
 
     /// As ``call(_:tolerating:)``, where a conflict whose message has all `words` says that it is so already.
-    private func callUnlessSo(_ request: EngineRequest, _ words: String..., gone: Bool = false) async throws(EngineError) {
+    private func callUnlessSo(_ request: EngineRequest, _ words: String..., gone: Bool = false)
+        async throws(EngineError)
+    {
         do {
             try await call(request, tolerating: gone ? [404] : [])
         } catch .refused(status: let status, message: let message)

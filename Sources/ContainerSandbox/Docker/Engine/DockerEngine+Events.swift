@@ -53,7 +53,8 @@ extension DockerEngine {
 extension EngineEvent {
     /// Reads an event; nil for what is none of ours.
     init?(_ json: JSONValue, labels: [String: String]) {
-        guard let type = json["Type"]?.text, let action = json["Action"]?.text, let id = json["Actor"]?["ID"]?.text else {
+        guard let type = json["Type"]?.text, let action = json["Action"]?.text, let id = json["Actor"]?["ID"]?.text
+        else {
             return nil
         }
         let attributes = json["Actor"]?["Attributes"]?.texts ?? [:]

@@ -15,7 +15,8 @@ extension DockerEngine {
 
     /// Fetches an image from its registry; it may take as long as it takes.
     ///
-    /// - Parameter progress: gets a line for people whenever a layer gets further, at most ``PullProgress/maximumLines``.
+    /// `progress` gets a line for people whenever a layer gets further, at most ``PullProgress/maximumLines``.
+    ///
     /// - Throws: what the daemon says where it cannot. Nobody signs in: registries that want it refuse.
     package func pull(_ reference: String, progress: @Sendable (String) -> Void) async throws(EngineError) {
         let (name, tag) = Self.parts(of: reference)

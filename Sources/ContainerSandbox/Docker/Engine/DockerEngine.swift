@@ -22,9 +22,7 @@ package final class DockerEngine: Sendable {
         var warnings: Set<String> = []
     }
 
-    /// Makes a client that connects when it is first used.
-    ///
-    /// - Parameter logger: gets what daemons warn of, each text once.
+    /// Makes a client that connects when it is first used. `logger` gets what daemons warn of, each text once.
     package init(
         endpoint: DockerEndpoint,
         group: MultiThreadedEventLoopGroup,

@@ -63,7 +63,9 @@ package struct DockerRunArguments: Sendable {
             return [try take("--\(name)", name, value, &rest)]
         }
         guard word.hasPrefix("-"), word.count > 1 else {
-            throw Problem("\(EngineError.legible(word)): only flags that begin with - can stand here, no image and no command")
+            throw Problem(
+                "\(EngineError.legible(word)): only flags that begin with - can stand here, no image and no command"
+            )
         }
         return try readShort(word.dropFirst(), &rest)
     }
@@ -73,7 +75,9 @@ package struct DockerRunArguments: Sendable {
         var letters = text
         var changes: [Change] = []
         while let letter = letters.popFirst() {
-            guard let name = DockerRunFlag.short[letter] else { throw Problem("-\(letter): docker run has no such flag") }
+            guard let name = DockerRunFlag.short[letter] else {
+                throw Problem("-\(letter): docker run has no such flag")
+            }
             let takesValue = DockerRunFlag.all[name]?.takesValue ?? false
             guard takesValue else {
                 changes.append(try take("-\(letter)", name, nil, &rest))

@@ -7,7 +7,9 @@ extension DockerRunFlag {
         },
         "volume": value { text throws(Problem) in
             let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-            guard (1...3).contains(parts.count) else { throw Problem("\(EngineError.legible(text)) has too many colons") }
+            guard (1...3).contains(parts.count) else {
+                throw Problem("\(EngineError.legible(text)) has too many colons")
+            }
             guard parts.count > 1 else {
                 try checkTarget(text)
                 return { $0.mounts.append(ContainerSpecification.Mount(kind: .volume, target: text)) }
@@ -16,7 +18,9 @@ extension DockerRunFlag {
             try checkTarget(parts[1])
             let options = parts.count == 3 ? parts[2].split(separator: ",").map(String.init) : []
             if let option = options.first(where: { !volumeOptions.contains($0) }) {
-                throw Problem("\(EngineError.legible(option)) is none of the options \(volumeOptions.joined(separator: ", "))")
+                throw Problem(
+                    "\(EngineError.legible(option)) is none of the options \(volumeOptions.joined(separator: ", "))"
+                )
             }
             return { $0.binds.append(text) }
         },
@@ -72,7 +76,9 @@ extension DockerRunFlag {
             mount.mode = mode
         case "bind-propagation":
             guard propagations.contains(value) else {
-                throw Problem("bind-propagation is \(propagations.joined(separator: ", ")): no mount may come out of the container")
+                throw Problem(
+                    "bind-propagation is \(propagations.joined(separator: ", ")): no mount may come out of the container"
+                )
             }
             mount.propagation = value
         default: throw Problem("\(EngineError.legible(name)) is no part of a mount that is known here")
@@ -89,7 +95,8 @@ extension DockerRunFlag {
     private static func checkSource(_ source: String, isPath: Bool) throws(Problem) {
         let shown = EngineError.legible(source)
         guard isPath else {
-            guard let first = source.unicodeScalars.first, first.isASCII, first.properties.isAlphabetic || first.isDigit,
+            guard let first = source.unicodeScalars.first, first.isASCII,
+                first.properties.isAlphabetic || first.isDigit,
                 source.unicodeScalars.allSatisfy({ $0.isASCII && !"/\\ ".unicodeScalars.contains($0) })
             else { throw Problem("\(shown) is neither an absolute path nor the name of a volume") }
             return

@@ -16,7 +16,8 @@ struct DockerRunFlag: Sendable {
     /// Long names by letter.
     static let short: [Character: String] = [
         "m": "memory", "c": "cpu-shares", "v": "volume", "e": "env", "l": "label", "h": "hostname", "u": "user",
-        "w": "workdir", "i": "interactive", "t": "tty", "d": "detach", "p": "publish", "P": "publish-all", "a": "attach",
+        "w": "workdir", "i": "interactive", "t": "tty", "d": "detach", "p": "publish", "P": "publish-all",
+        "a": "attach",
     ]
 
     // MARK: Kinds
@@ -42,7 +43,9 @@ struct DockerRunFlag: Sendable {
     ) -> DockerRunFlag {
         value { text throws(Problem) in
             guard let number = Int(text), range.contains(number) else {
-                throw Problem("\(EngineError.legible(text)) is no number from \(range.lowerBound) to \(range.upperBound)")
+                throw Problem(
+                    "\(EngineError.legible(text)) is no number from \(range.lowerBound) to \(range.upperBound)"
+                )
             }
             return { $0[keyPath: path] = number }
         }

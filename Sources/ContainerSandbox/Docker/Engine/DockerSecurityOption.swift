@@ -59,7 +59,8 @@ enum DockerSecurityOption {
     }
 
     private static func checked(_ bytes: [UInt8], _ shown: String) throws(Problem) -> String {
-        guard let text = String(validating: bytes, as: UTF8.self), text.utf8.first(where: { $0 > 0x20 }) == UInt8(ascii: "{")
+        guard let text = String(validating: bytes, as: UTF8.self),
+            text.utf8.first(where: { $0 > 0x20 }) == UInt8(ascii: "{")
         else { throw Problem("\(shown) is no seccomp profile: it is no JSON object") }
         return text
     }

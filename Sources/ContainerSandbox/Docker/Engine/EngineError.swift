@@ -37,7 +37,9 @@ package enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
 extension String {
     /// Without spaces at its ends.
     var trimmed: String {
-        guard let first = firstIndex(where: { $0 != " " }), let last = lastIndex(where: { $0 != " " }) else { return "" }
+        guard let first = firstIndex(where: { $0 != " " }), let last = lastIndex(where: { $0 != " " }) else {
+            return ""
+        }
         return String(self[first...last])
     }
 }

@@ -4,13 +4,14 @@ package import SeccompPolicy
 
 /// The policy about system calls as container engines take it: the JSON of a seccomp profile.
 package enum EngineSeccompProfile {
-    /// What a guest needs beyond the programs it runs, which get a stricter filter from it where the policy can be narrowed further.
-    ///
-    /// setgroups: the first process gives up its groups when it makes processes of other users. Runc needs nothing more where
-    /// no new privileges are allowed: it then loads the profile as the last thing before execve.
+    /// What a guest needs beyond the programs it runs: setgroups, for it gives up its groups when it makes processes of other users.
+    /// Programs may call it too, and fail: it takes a capability.
     package static let guestCalls = ["setgroups"]
 
     /// The profile of `policy`, with `guestCalls` allowed on top.
+    ///
+    /// For containers without new privileges only: runc loads it as the last thing before execve then, and needs nothing more of it. With
+    /// new privileges runc would load it earlier, and fail: it must drop capabilities yet.
     ///
     /// Processes of other architectures, the 32-bit ones of the same processor included, are killed, not refused: that is what engines do.
     package static func json(
@@ -20,7 +21,9 @@ package enum EngineSeccompProfile {
         var rules: [JSONValue] = []
         let allowed = policy.allowed.flatMap(\.calls) + guestCalls
         rules.append(rule(allowed, action: allow))
-        for conditional in policy.conditional { rules.append(rule([conditional.call], action: allow, conditional.conditions)) }
+        for conditional in policy.conditional {
+            rules.append(rule([conditional.call], action: allow, conditional.conditions))
+        }
         for refusal in policy.refused {
             rules.append(rule([refusal.rule.call], action: refuse, refusal.rule.conditions, code: refusal.code))
         }

@@ -106,9 +106,9 @@ final class EngineTransport: Sendable {
         }
     }
 
-    /// Sends a request and gives the body as it comes. An answer that is an error is thrown as one.
+    /// Sends a request and gives the body as it comes to `consume`; what that throws ends the stream.
     ///
-    /// - Parameter consume: gets the body in pieces; what it throws ends the stream.
+    /// - Throws: an answer that is an error, too.
     func stream(
         _ request: EngineRequest,
         version: APIVersion?,

@@ -60,7 +60,9 @@ struct StreamDemultiplexer {
             let zeros = pending.readBytes(length: 3), let length = pending.readInteger(as: UInt32.self)
         else { return }
         pending.clear()
-        guard kind <= 3, zeros == [0, 0, 0] else { throw .garbled("no header of a frame. Has the container a terminal?") }
+        guard kind <= 3, zeros == [0, 0, 0] else {
+            throw .garbled("no header of a frame. Has the container a terminal?")
+        }
         guard length <= Self.maximumFrame else { throw .garbled("a frame of \(length) bytes") }
         let missing = Int(length)
         switch kind {
