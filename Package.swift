@@ -98,12 +98,29 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // Which system calls programs may make: data, for every backend.
+        .target(name: "SeccompPolicy", swiftSettings: swiftSettings),
         // The native backend: namespaces, cgroups, seccomp; knows no HTTP.
         .target(
             name: "NativeSandbox",
             dependencies: [
-                "Execution", "GuestProtocol", "GuestDriving", "JSON", "CLinux", "LauncherProtocol", "RuntimeFiles", "CSeccomp",
+                "Execution", "GuestDriving", "GuestProtocol", "JSON", "CLinux", "LauncherProtocol", "RuntimeFiles",
+                "CSeccomp", "SeccompPolicy",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        // Sandboxes in containers of others: an engine's API, streams; knows no HTTP of ours.
+        .target(
+            name: "ContainerSandbox",
+            dependencies: [
+                "Execution", "GuestDriving", "GuestProtocol", "JSON", "SeccompPolicy", "Settings",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: swiftSettings
@@ -113,7 +130,7 @@ let package = Package(
         .executableTarget(
             name: "code-interpreter",
             dependencies: [
-                "Execution", "HTTPAPI", "NativeSandbox", "CLinux", "Settings",
+                "Execution", "HTTPAPI", "NativeSandbox", "ContainerSandbox", "CLinux", "Settings",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -173,7 +190,24 @@ let package = Package(
         ),
         .testTarget(
             name: "NativeSandboxTests",
-            dependencies: ["NativeSandbox", "Execution", "GuestDriving", "GuestProtocol", "TestSupport"],
+            dependencies: [
+                "NativeSandbox", "Execution", "GuestDriving", "GuestProtocol", "SeccompPolicy", "TestSupport",
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "SeccompPolicyTests",
+            dependencies: ["SeccompPolicy", "CSeccomp"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "ContainerSandboxTests",
+            dependencies: [
+                "ContainerSandbox", "JSON", "SeccompPolicy", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(

@@ -4,6 +4,7 @@ import GuestDriving
 package import Logging
 package import NIOPosix
 import RuntimeFiles
+import SeccompPolicy
 import Synchronization
 
 /// Makes sandboxes on this machine with the kernel's own means.

@@ -1,5 +1,5 @@
 /// The candidate nearest to `text`, nil when none is near: more than a quarter of the text would have to change.
-func nearest(to text: String, among candidates: [String]) -> String? {
+package func nearest(to text: String, among candidates: [String]) -> String? {
     let scored = candidates.map { (candidate: $0, distance: editDistance(text, $0)) }
     guard let best = scored.min(by: { $0.distance < $1.distance }), best.distance <= max(2, text.count / 4) else {
         return nil

@@ -1,4 +1,5 @@
 import CSeccomp
+import SeccompPolicy
 import Testing
 
 @testable import NativeSandbox
@@ -164,16 +165,6 @@ struct SeccompTests {
             #expect(filter.run(number: number, arguments: []) == Self.allow)
             #expect(strict.run(number: number, arguments: []) == Self.refused)
         }
-    }
-
-    @Test("names no call twice and none that libseccomp does not know")
-    func table() {
-        let policy = SeccompPolicy.standard
-        let names =
-            policy.allowed.flatMap(\.calls) + policy.absent.flatMap(\.calls) + Set(policy.conditional.map(\.call))
-        #expect(Set(names).count == names.count)
-        // -1 is an error; other negative numbers are calls of other architectures.
-        #expect(names.filter { seccomp_syscall_resolve_name($0) == -1 } == [])
     }
 }
 

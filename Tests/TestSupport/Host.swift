@@ -21,6 +21,8 @@ package enum Host {
         case bashKernel
         /// Deno as a Jupyter kernel, in the Python environment.
         case javascriptKernel
+        /// A Docker daemon: one that runs already, or `dockerd` and root to start one; see ``DockerDaemon``.
+        case docker
     }
 
     /// Whether a continuous integration machine runs this: there nothing may be skipped that guards security.
@@ -36,6 +38,7 @@ package enum Host {
         case .cjkFonts: !directory("/usr/share/fonts/opentype/noto").filter { $0.contains("CJK") }.isEmpty
         case .bashKernel: hasKernel("bash")
         case .javascriptKernel: hasKernel("javascript")
+        case .docker: DockerDaemon.runningHost != nil || (geteuid() == 0 && DockerDaemon.program != nil)
         }
     }
 

@@ -5,8 +5,9 @@ package struct TemporaryFolder: Sendable {
     package let path: String
 
     /// Makes a folder that everybody may pass through: the server gives up root and still has to reach what is in it.
-    package init(_ name: String = "test") throws {
-        var template = Array("\(Host.environment("TMPDIR") ?? "/tmp")/code-interpreter-\(name)-XXXXXX".utf8CString)
+    /// Checks for what the server left behind look for folders with the usual `prefix`.
+    package init(_ name: String = "test", prefix: String = "code-interpreter") throws {
+        var template = Array("\(Host.environment("TMPDIR") ?? "/tmp")/\(prefix)-\(name)-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw SystemCallError(call: "mkdtemp", object: name, errno: errno) }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         chmod(path, 0o755)

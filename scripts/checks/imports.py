@@ -1,4 +1,4 @@
-"""The direction of dependencies: code-interpreter → {HTTPAPI, NativeSandbox} → Execution."""
+"""The direction of dependencies: code-interpreter → {HTTPAPI, NativeSandbox, ContainerSandbox} → Execution."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ OWN = {
     "GuestProtocol",
     "HTTPAPI",
     "NativeSandbox",
+    "ContainerSandbox",
+    "SeccompPolicy",
     "Settings",
     "CLinux",
     "LauncherProtocol",
@@ -28,8 +30,19 @@ ALLOWED = {
     "GuestProtocol": {"Execution", "JSON"},
     "Settings": set(),
     "HTTPAPI": {"Execution", "JSON"},
-    "NativeSandbox": {"Execution", "GuestProtocol", "JSON", "CLinux", "LauncherProtocol", "RuntimeFiles", "CSeccomp"},
-    "code-interpreter": {"Execution", "HTTPAPI", "NativeSandbox", "Settings", "CLinux"},
+    "SeccompPolicy": set(),
+    "NativeSandbox": {
+        "Execution",
+        "GuestProtocol",
+        "JSON",
+        "CLinux",
+        "LauncherProtocol",
+        "RuntimeFiles",
+        "CSeccomp",
+        "SeccompPolicy",
+    },
+    "ContainerSandbox": {"Execution", "GuestProtocol", "JSON", "SeccompPolicy", "Settings"},
+    "code-interpreter": {"Execution", "HTTPAPI", "NativeSandbox", "ContainerSandbox", "Settings", "CLinux"},
 }
 
 HTTP = {"Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOHTTP1"}
@@ -43,7 +56,10 @@ FORBIDDEN = {
     "GuestProtocol": HTTP | KERNEL | FOUNDATION,
     "Settings": HTTP | KERNEL | FOUNDATION,
     "HTTPAPI": KERNEL,
+    "SeccompPolicy": HTTP | FOUNDATION | {"CLinux", "CSeccomp"},
     "NativeSandbox": HTTP | FOUNDATION,
+    # The engine's API is HTTP, but of a client.
+    "ContainerSandbox": (HTTP - {"NIOHTTP1"}) | FOUNDATION | {"CLinux", "CSeccomp"},
     "code-interpreter": {"Hummingbird", "HummingbirdCore"},
 }
 

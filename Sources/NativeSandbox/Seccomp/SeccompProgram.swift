@@ -1,6 +1,7 @@
 import CLinux
 import CSeccomp
 import Glibc
+import SeccompPolicy
 
 /// The filter every program in a sandbox runs under, as the kernel takes it.
 struct SeccompProgram: Sendable, Equatable {

@@ -3,44 +3,51 @@
 /// The start is what container engines allow by default; taken away is what has let programs out of containers, what
 /// only system software needs, and what reaches beyond the sandbox. A call the kernel learned after this list was made
 /// gets ENOSYS, so that libraries fall back.
-struct SeccompPolicy: Sendable {
+///
+/// Every backend makes of it what its own walls are made from: a filter, or the profile of a container engine.
+package struct SeccompPolicy: Sendable {
     /// Calls that are allowed whatever their arguments are.
-    var allowed: [Group]
+    package var allowed: [Group]
     /// Calls that are allowed with some arguments; several rules of one call are alternatives.
-    var conditional: [Rule]
+    package var conditional: [Rule]
     /// Calls that are refused with a code of their own where some argument is what it is.
-    var refused: [Refusal]
+    package var refused: [Refusal]
     /// Calls that answer ENOSYS: the C library then uses an older one whose arguments a filter can see.
-    var absent: [Group]
+    package var absent: [Group]
 
-    struct Group: Sendable {
-        var reason: String
-        var calls: [String]
+    package struct Group: Sendable {
+        package var reason: String
+        package var calls: [String]
+
+        package init(reason: String, calls: [String]) {
+            self.reason = reason
+            self.calls = calls
+        }
     }
 
-    struct Rule: Sendable {
-        var call: String
-        var conditions: [Condition]
-        var reason: String
+    package struct Rule: Sendable {
+        package var call: String
+        package var conditions: [Condition]
+        package var reason: String
     }
 
-    struct Refusal: Sendable {
-        var rule: Rule
-        var code: Int32
+    package struct Refusal: Sendable {
+        package var rule: Rule
+        package var code: Int32
     }
 
     /// Looks at one argument, as the kernel does: only its low 32 bits count, so nothing in the high ones gets past.
-    enum Condition: Sendable, Equatable {
+    package enum Condition: Sendable, Equatable {
         /// (low word of argument & mask) == value
         case masked(argument: UInt32, mask: UInt32, value: UInt32)
 
-        static func equals(_ argument: UInt32, _ value: UInt32) -> Condition {
+        package static func equals(_ argument: UInt32, _ value: UInt32) -> Condition {
             .masked(argument: argument, mask: .max, value: value)
         }
     }
 
     /// What holds where control groups count the memory of a sandbox.
-    static let standard = SeccompPolicy(
+    package static let standard = SeccompPolicy(
         allowed: [
             files, fileChanges, descriptors, memory, processes, signals, time, identity, messages, sockets,
             interprocess,
@@ -57,7 +64,7 @@ struct SeccompPolicy: Sendable {
     )
 
     /// What holds where only the memory a process maps is limited: without memory that belongs to no process.
-    static let withoutCgroups: SeccompPolicy = {
+    package static let withoutCgroups: SeccompPolicy = {
         var policy = standard
         for index in policy.allowed.indices {
             policy.allowed[index].calls.removeAll { $0 == "memfd_create" || $0 == "shmget" }
