@@ -42,7 +42,7 @@ import settled  # noqa: E402
 from guest_counters import Counters  # noqa: E402
 from guest_files import Files, Request  # noqa: E402
 from guest_identity import Identity  # noqa: E402
-from guest_process import Process, decode_opening  # noqa: E402
+from guest_process import Process, decode_opening, rehearse  # noqa: E402
 from guest_stream import PacketError  # noqa: E402
 
 PROTOCOL = 1
@@ -86,6 +86,8 @@ class Guest:
         self._last_stream = 0
         self._has_children = self._has_more_to_bury = False
         self._waits_for_output = False
+        #: Whether a fork has made pages shared that the next program needs.
+        self._has_forked = False
         self._processors = len(os.sched_getaffinity(0))
         self._next_look = 0.0
 
@@ -100,8 +102,12 @@ class Guest:
             self.out.flush()
             self._wait_for_output(self.out.size > 0)
             poller = self._narrow if self.out.is_full else self._poller
-            for descriptor, _ in poller.poll(self._timeout()):
+            events = poller.poll(self._timeout())
+            for descriptor, _ in events:
                 self._handle(descriptor)
+            if self._has_forked and not events:
+                self._has_forked = False
+                rehearse(self.counters, self.identity, self.serve, self.kind)
             if self._has_more_to_bury:
                 self._bury()
             self._look_at_limits()
@@ -131,7 +137,7 @@ class Guest:
 
     def _timeout(self) -> float | None:
         """How long nothing needs to be done, in milliseconds."""
-        if self._has_more_to_bury or (self._runnable and not self.out.is_full):
+        if self._has_forked or self._has_more_to_bury or (self._runnable and not self.out.is_full):
             return 0
         if self._next_look:
             return max(0.0, self._next_look - time.monotonic()) * 1000
@@ -194,7 +200,7 @@ class Guest:
             return
         process.start()
         if process.pid:
-            self._has_children = True
+            self._has_children = self._has_forked = True
             self._processes[process.pid] = process
 
     def has_children(self) -> bool:
@@ -286,9 +292,10 @@ def make(kind: str, imports: list[str], identity: Identity, counters: Counters, 
     files = Files(workspace)
     for descriptor in (_INPUT, _OUTPUT):
         os.set_blocking(descriptor, False)
-    languages = guest_languages.find() if kind == settled.NOTEBOOK else []
+    languages = guest_languages.find()
     serve = settled.get_warm(kind, imports)
     child.hide_later(name for name in list(sys.modules) if name.startswith("guest_"))
+    identity.separate()
     signals = settled.open_child_signals()
     guest = Guest(kind, serve, identity, counters, files, signals)
     guest.out.send_object(

@@ -43,21 +43,26 @@ class Identity:
         self._limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     def assume(self) -> None:
-        """Be what the guest is from now on: closed to others, and with the rights of programs as to files."""
+        """Be closed to others, and have the rights of programs as to files.
+
+        In all respects until `separate`: libraries that are imported ask access(2), which goes by the real ids.
+        """
         self._control(PR_SET_DUMPABLE, 0)
         self._control(PR_SET_NO_NEW_PRIVS, 1)
         for number in _IGNORED:
             signal.signal(number, signal.SIG_IGN)
         if self.is_separate:
             os.setgroups([])
-            os.setegid(self.gid)
-            os.seteuid(self.uid)
-            # Changing ids may have opened the process.
-            self._control(PR_SET_DUMPABLE, 0)
+            self._set_ids(self.uid, self.gid)
         hard = self._limits[1]
         most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         os.umask(0o022)
+
+    def separate(self) -> None:
+        """Be no process of the user of programs any more; to be called before there are any."""
+        if self.is_separate:
+            self._set_ids(0, 0)
 
     def confine(self, channel: int) -> None:
         """Be a child, for good: nothing of the guest's is left but its memory, of which this process has a copy.
@@ -81,6 +86,12 @@ class Identity:
         for number in _IGNORED:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+    def _set_ids(self, real_uid: int, real_gid: int) -> None:
+        os.setresgid(real_gid, self.gid, 0)
+        os.setresuid(real_uid, self.uid, 0)
+        # Changing ids may have opened the process.
+        self._control(PR_SET_DUMPABLE, 0)
 
     def _become_user(self) -> None:
         if self.is_separate:

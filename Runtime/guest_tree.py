@@ -161,6 +161,9 @@ class Draft:
         """Give it a name that nothing has."""
         if self._name:
             os.link(self._name, name, src_dir_fd=self._root, dst_dir_fd=parent, follow_symlinks=False)
+            # At once, as this changes the file's times, and so its entity tag.
+            _unlink(self._name, self._root)
+            self._name = b""
         else:
             # By its name in /proc, because linking a descriptor itself is for root alone.
             os.link(_in_proc(self.descriptor), name, dst_dir_fd=parent, follow_symlinks=True)

@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 import unittest
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ HEADER = struct.Struct("<IBI")
 WINDOW, GRANT, PAYLOAD = 1 << 20, 256 << 10, 256 << 10
 DEADLINE = 60.0
 
-#: Arguments: a folder for the root, the runtime, the Python environment, a cgroup or nothing, a name, and the command.
+#: Arguments: a folder for the root, the runtime, the Python environment, cgroups of version 1 to see, and the command.
 CONTAINER = """
 set -eu
 root=$1 runtime=$2 environment=$3 cgroup=$4
@@ -53,7 +54,11 @@ ln -s /proc/self/fd dev/fd
 for name in null zero full random urandom; do touch "dev/$name"; mount --bind "/dev/$name" "dev/$name"; done
 mount --bind "$runtime" opt/code-interpreter/runtime
 mount --rbind "$environment" opt/code-interpreter/venv
-if [ -n "$cgroup" ]; then mount --rbind "$cgroup" sys/fs/cgroup; fi
+for path in $cgroup; do
+    name=$(basename "$(dirname "$path")")
+    mkdir -p "sys/fs/cgroup/$name"
+    mount --bind "$path" "sys/fs/cgroup/$name"
+done
 mount -t proc -o nosuid,nodev,noexec proc proc
 ip link set lo up 2>/dev/null || true
 mount -o remount,bind,ro opt/code-interpreter/runtime
@@ -110,12 +115,17 @@ class Stream:
         self.guest.send(kind, self.number, payload)
 
     def send_much(self, kind: int, data: bytes) -> None:
-        """Send as much as there is credit for, and wait for more."""
+        """Send as much as there is credit for, and wait for more; stop when it is answered early."""
         for start in range(0, len(data), PAYLOAD):
             piece = data[start : start + PAYLOAD]
-            self.guest.wait(lambda piece=piece: self.sendable >= len(piece), "credit")  # type: ignore[misc]
+            self._wait_for_credit(len(piece))
+            if self.is_over:
+                return
             self.sendable -= len(piece)
             self.send(kind, piece)
+
+    def _wait_for_credit(self, count: int) -> None:
+        self.guest.wait(lambda: self.is_over or self.sendable >= count, "credit")
 
     def frame(self, **members: object) -> None:
         """Send a frame over the channel of a process."""
@@ -188,7 +198,7 @@ class Stream:
         """Wait until the stream is over."""
         self.guest.wait(lambda: self.is_over, "the end of the stream")
         ended = self.exit()
-        done = [frame["exit_code"] for frame in self.frames() if frame["type"] == "done"]
+        done = [frame.get("exit_code") for frame in self.frames() if frame["type"] == "done"]
         return Outcome(
             self.bytes_of(STDOUT).decode(errors="replace"),
             self.bytes_of(STDERR).decode(errors="replace"),
@@ -202,7 +212,7 @@ class Guest:
     """A running guest."""
 
     def __init__(self, kind: str, imports: str = "", separate: bool = True, cgroup: str = "", join: str = "") -> None:
-        """Start one: as root, or as the user of programs. `join` names cgroup directories it is to be in."""
+        """Start one: as root, or as the user of programs. It sees `cgroup` as its own, and is in those of `join`."""
         self._folder = tempfile.mkdtemp(prefix="guest-harness-")
         environment = os.path.realpath(os.path.join(RUNTIME, "..", ".venv"))
         arguments = [self._folder, RUNTIME, environment, cgroup]
@@ -229,6 +239,7 @@ class Guest:
         self.is_ended = False
         self._rest = bytearray()
         self._last = 0
+        self._unsent, self._is_sending = bytearray(), False
         self.wait(lambda: bool(self.ready), "the guest to be warm")
 
     # Packets
@@ -238,18 +249,25 @@ class Guest:
         self.send_raw(HEADER.pack(5 + len(payload), kind, stream) + payload)
 
     def send_raw(self, data: bytes) -> None:
-        """Send any bytes."""
+        """Send any bytes, and take what comes meanwhile, which may have more sent."""
+        self._unsent += data
+        if self._is_sending:
+            return
+        self._is_sending = True
         end = time.monotonic() + DEADLINE
-        while data:
-            try:
-                data = data[os.write(self.input, data) :]
-            except BlockingIOError:
-                select.select([self.output], [self.input], [], 1)
-                self.pump(0)
-            except BrokenPipeError:
-                return
-            if time.monotonic() > end:
-                raise TimeoutError("the guest reads nothing")
+        try:
+            while self._unsent:
+                try:
+                    del self._unsent[: os.write(self.input, self._unsent)]
+                except BlockingIOError:
+                    select.select([self.output], [self.input], [], 1)
+                    self.pump(0)
+                except BrokenPipeError:
+                    return
+                if time.monotonic() > end:
+                    raise TimeoutError("the guest reads nothing")
+        finally:
+            self._is_sending = False
 
     def open(self, **members: object) -> Stream:
         """Open a stream."""
@@ -359,27 +377,69 @@ class Guest:
         with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
             return int(next(line for line in file if line.startswith("RssAnon")).split()[1]) << 10
 
+    def children(self) -> list[int]:
+        """The processes it is the parent of."""
+        with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+
     def close(self) -> int:
         """End its input; return its exit status."""
         self.process.stdin.close()  # type: ignore[union-attr]
+        return self.end()
+
+    def end(self) -> int:
+        """Wait for its end; return its exit status."""
         while not self.is_ended:
             self.pump(DEADLINE)
-        return self._end()
-
-    def _end(self) -> int:
-        status = self.process.wait(DEADLINE)
-        self.process.stdout.close()  # type: ignore[union-attr]
-        self.stderr.close()
-        os.rmdir(self._folder)
-        return status
+        return self.process.wait(DEADLINE)
 
     def discard(self) -> None:
         """Be rid of it, whatever state it is in."""
         if self.process.returncode is None:
-            with contextlib.suppress(OSError):
-                self.process.stdin.close()  # type: ignore[union-attr]
             self.process.kill()
-            self._end()
+            self.process.wait(DEADLINE)
+        self.process.stdin.close()  # type: ignore[union-attr]
+        self.process.stdout.close()  # type: ignore[union-attr]
+        self.stderr.close()
+        os.rmdir(self._folder)
+
+
+def program(code: str) -> str:
+    """A program that is indented as a test is."""
+    return textwrap.dedent(code)
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """Look until `holds`, as nothing tells us."""
+    end = time.monotonic() + DEADLINE
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError(what)
+        time.sleep(0.005)
+
+
+@contextlib.contextmanager
+def cgroup(controller: str, file: str = "", value: str = "") -> Iterator[str]:
+    """A control group of version 1 with a limit, for the time of a test."""
+    parent = f"/sys/fs/cgroup/{controller}"
+    if not os.path.exists(f"{parent}/cgroup.procs"):
+        raise unittest.SkipTest(f"needs the {controller} hierarchy of version 1")
+    path = tempfile.mkdtemp(prefix="ci-guest-test-", dir=parent)
+    try:
+        if file:
+            with open(f"{path}/{file}", "w", encoding="ascii") as limit:
+                limit.write(value)
+        yield path
+    finally:
+        wait_until(lambda: _is_removed(path), "the end of a control group")
+
+
+def _is_removed(cgroup: str) -> bool:
+    try:
+        os.rmdir(cgroup)
+    except OSError:
+        return False
+    return True
 
 
 def _path(path: str | bytes | None) -> dict[str, str]:
@@ -405,11 +465,10 @@ class GuestTest(unittest.TestCase):
         guest = Guest(kind or self.kind, self.imports, separate, **options)
         try:
             yield guest
-            if not guest.is_ended:
+            if guest.process.returncode is None:
                 self.assertEqual(guest.close(), 0, "the guest's status")
-        except BaseException:
-            if not guest.stderr.closed:
-                sys.stderr.write(guest.complaints())
+        except Exception:
+            sys.stderr.write(guest.complaints())
             raise
         finally:
             guest.discard()
@@ -417,5 +476,5 @@ class GuestTest(unittest.TestCase):
     def both(self, **options: str) -> Iterator[Guest]:
         """A guest as root, then one as the user of programs."""
         for separate in (True, False):
-            with self.subTest(separate=separate), self.guest(separate, **options) as guest:
+            with self.guest(separate, **options) as guest:
                 yield guest
