@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 import unittest
 
 import guest_harness as harness
@@ -186,8 +187,10 @@ class ProgramTest(GuestTest):
             stream.begin("import time\nprint('here', flush=True)\ntime.sleep(60)")
             guest.wait(lambda: stream.has(STDOUT), "the start")
             kill, other = guest.open(type="kill"), guest.open(type="process")
-            other.begin("print('alive')")
+            other.begin("print(input())")
+            # It is not waited for.
             self.assertEqual(kill.answer().result, {})
+            other.send(INPUT, b"alive\n")
             self.assertEqual(other.outcome().stdout, "alive\n")
             self.assertEqual(stream.outcome().status, 9)
 
@@ -222,6 +225,9 @@ class CreditTest(GuestTest):
                 stream.begin("import os\nfor _ in range(16): os.write(1, b'x' * 65536)")
             harness.wait_until(lambda: all(map(_waits_for_pipe, guest.children())), "everybody waits")
             self.assertLess(guest.memory() - before, 4 << 20)
+            used = _cpu_seconds(guest.pid)
+            time.sleep(0.3)
+            self.assertLess(_cpu_seconds(guest.pid) - used, 0.03, "it waits, and does not look again and again")
             for stream in streams:
                 self.assertEqual(len(stream.outcome().stdout), 1 << 20)
 
@@ -350,6 +356,11 @@ class EndTest(GuestTest):
 def _waits_for_pipe(process: int) -> bool:
     with open(f"/proc/{process}/wchan", encoding="ascii") as file:
         return "pipe_write" in file.read()
+
+
+def _cpu_seconds(process: int) -> float:
+    with open(f"/proc/{process}/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[0]) / 1e9
 
 
 def _processes_in(namespace: int) -> list[int]:
