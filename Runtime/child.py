@@ -32,9 +32,9 @@ ATTEMPTS = 5
 _REHEARSAL = "print('hello')\n1 + 1\n"
 
 #: What is hidden from programs.
-_RUNTIME_MODULES = ["__main__", "child", "frames", "script", "warm"]
+_RUNTIME_MODULES = ["__main__", "child", "frames", "script", "settled", "warm"]
 _FOLDER = os.path.dirname(__file__)
-_PLACES = (_FOLDER, os.path.join(_FOLDER, "zygote.py"))
+_PLACES = (_FOLDER, *(os.path.join(_FOLDER, name) for name in ("zygote.py", "guest.py")))
 
 #: What a Python process does with signals; on the way into the sandbox all became the system's defaults.
 _DISPOSITIONS: tuple[tuple[int, object], ...] = (
@@ -103,7 +103,7 @@ def become_fresh() -> None:
 
 
 def hide_later(names: Iterable[str]) -> None:
-    """Have more modules hidden in children; for the zygote, when it has imported them."""
+    """Have more modules hidden in children; for their parent, when it has imported them."""
     _RUNTIME_MODULES.extend(names)
 
 

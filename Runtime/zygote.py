@@ -12,15 +12,14 @@ import ctypes
 import gc
 import os
 import select
-import signal
 import socket
 import struct
 import sys
-from collections.abc import Callable
 from typing import NoReturn
 
+import settled
+
 CONTROL, PLAN, FILTER = 3, 4, 5
-CHANNEL = 900
 LIBRARY = "/opt/code-interpreter/lib/libSandboxEntry.so"
 
 # enum ci_fork_event_kind and the structs of LauncherProtocol.h.
@@ -28,20 +27,6 @@ READY, STARTED, EXITED, FAILED = 1, 2, 3, 4
 REQUEST = struct.Struct("=I")
 EVENT = struct.Struct("=IIi")
 ANCILLARY_BYTES = socket.CMSG_SPACE(4 * 16)
-
-# The kind whose children are contexts; those of all others run one program.
-NOTEBOOK = "notebook"
-
-# How a child ends that was confined but could not run what it is for.
-NOT_SERVED = 125
-
-HUGE_PAGE = 2 << 20
-MADV_HUGEPAGE, MADV_COLLAPSE = 14, 25
-SFD_CLOEXEC, SFD_NONBLOCK = 0o2000000, 0o4000
-
-
-# What a child is for: takes the channel's descriptor and the kind, and does not return.
-Serve = Callable[[int, str], NoReturn]
 
 
 class Entry:
@@ -83,83 +68,10 @@ def drop_groups() -> None:
             os.setgroups([])
 
 
-def open_child_signals() -> int:
-    """Make a descriptor that is readable when a child ended."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
-    libc = ctypes.CDLL(None, use_errno=True)
-    mask = ctypes.c_uint64(1 << (signal.SIGCHLD - 1))
-    # The C library's sigset_t is larger; the kernel's is these 64 bits, and no signal above them exists.
-    buffer = ctypes.create_string_buffer(bytes(mask), 128)
-    descriptor = int(libc.signalfd(-1, buffer, SFD_CLOEXEC | SFD_NONBLOCK))
-    if descriptor < 0:
-        raise OSError(ctypes.get_errno(), "signalfd")
-    return descriptor
-
-
-def forget_font_files() -> None:
-    """Close matplotlib's cached font files: in a child its fork hook would close whatever has their numbers by then."""
-    manager = sys.modules.get("matplotlib.font_manager")
-    cached = getattr(manager, "_get_font", None)
-    if cached is not None and hasattr(cached, "cache_clear"):
-        cached.cache_clear()
-
-
-def collapse_heap() -> None:
-    """Back the heap with huge pages, so that a fork copies fewer page tables. What cannot be is left alone."""
-    libc = ctypes.CDLL(None)
-    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    with open("/proc/self/maps", encoding="ascii", errors="replace") as file:
-        lines = file.read().splitlines()
-    for line in lines:
-        fields = line.split()
-        if "w" not in fields[1] or (len(fields) > 5 and fields[5] != "[heap]"):
-            continue
-        first, last = (int(part, 16) for part in fields[0].split("-"))
-        first, last = -(-first // HUGE_PAGE) * HUGE_PAGE, last // HUGE_PAGE * HUGE_PAGE
-        if first >= last:
-            continue
-        libc.madvise(first, last - first, MADV_HUGEPAGE)
-        for page in range(first, last, HUGE_PAGE):
-            libc.madvise(page, HUGE_PAGE, MADV_COLLAPSE)
-
-
-def settle_memory() -> None:
-    """Make the heap worth sharing: no garbage, nothing a child's collector would touch, and huge pages."""
-    gc.collect()
-    gc.freeze()
-    # A child turns it on again; here nothing makes cycles.
-    gc.disable()
-    collapse_heap()
-
-
-def open_descriptors() -> dict[int, str]:
-    """Return what every open descriptor is."""
-    found = {}
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found[int(name)] = os.readlink("/proc/self/fd/" + name)
-        except FileNotFoundError:
-            # The one that listed the directory.
-            continue
-    return found
-
-
-def assert_ready_to_fork(signals: int) -> None:
-    """Raise unless this process has one thread and exactly the descriptors it needs."""
-    threads = os.listdir("/proc/self/task")
-    if len(threads) != 1:
-        raise RuntimeError(f"{len(threads)} threads: a fork would copy only one of them")
-    known = {0, 1, 2, CONTROL, signals}
-    others = {number: name for number, name in open_descriptors().items() if number not in known}
-    # The one libSandboxEntry.so needs to come back from a sandbox.
-    if len(others) != 1 or not all(name.startswith("pid:[") for name in others.values()):
-        raise RuntimeError(f"unexpected descriptors: {others}")
-
-
 class Zygote:
     """Answers the launcher until it is gone."""
 
-    def __init__(self, control: socket.socket, signals: int, entry: Entry, serve: Serve, kind: str) -> None:
+    def __init__(self, control: socket.socket, signals: int, entry: Entry, serve: settled.Serve, kind: str) -> None:
         """Take over the socket and the descriptor of child signals; `serve` is what a child is for."""
         self._control = control
         self._signals = signals
@@ -209,9 +121,9 @@ class Zygote:
             # Closed already, and its number may be somebody else's soon.
             self._control.detach()
             gc.enable()
-            self._serve(CHANNEL, self._kind)
+            self._serve(settled.CHANNEL, self._kind)
         finally:
-            os._exit(NOT_SERVED)
+            os._exit(settled.NOT_SERVED)
 
     def _report_started(self, sandbox: int, child: int) -> None:
         self._running[child] = sandbox
@@ -246,23 +158,13 @@ def main() -> None:
     os.close(FILTER)
     drop_groups()
 
-    import child
-    import warm
-
-    serve: Serve = child.serve
-    if kind == NOTEBOOK:
-        import context
-
-        serve = context.serve
-        warm.prepare(kind, [*imports, *context.IMPORTS], context.prepare)
-    else:
-        warm.prepare(kind, imports)
-    forget_font_files()
+    serve = settled.get_warm(kind, imports)
     entry = Entry(plan, program, kind)
     control = socket.socket(fileno=CONTROL)
-    signals = open_child_signals()
-    settle_memory()
-    assert_ready_to_fork(signals)
+    signals = settled.open_child_signals()
+    settled.settle_memory()
+    # Besides its own, the one libSandboxEntry.so needs to come back from a sandbox.
+    settled.assert_ready_to_fork({CONTROL, signals}, ["pid:["])
     try:
         Zygote(control, signals, entry, serve, kind).run()
     except (BrokenPipeError, ConnectionResetError):

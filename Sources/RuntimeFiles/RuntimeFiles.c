@@ -45,6 +45,9 @@ static const unsigned char output[] = {
 static const unsigned char script[] = {
 #embed "../../Runtime/script.py"
 };
+static const unsigned char settled[] = {
+#embed "../../Runtime/settled.py"
+};
 static const unsigned char warm[] = {
 #embed "../../Runtime/warm.py"
 };
@@ -68,6 +71,7 @@ static const struct ci_runtime_file files[] = {
     {"kernel.py", kernel, sizeof kernel},
     {"output.py", output, sizeof output},
     {"script.py", script, sizeof script},
+    {"settled.py", settled, sizeof settled},
     {"warm.py", warm, sizeof warm},
     {"zygote.py", zygote, sizeof zygote},
 };
