@@ -39,8 +39,8 @@ images: ## build the images of guest and server with Docker; PREBUILT=1, PRELOAD
 format: setup ## format Swift and Python
 	@scripts/setup.sh --development
 	@swift format format --in-place --recursive Package.swift Sources Tests
-	@.venv-development/bin/ruff format --quiet Runtime scripts Benchmarks
-	@.venv-development/bin/ruff check --quiet --fix Runtime scripts Benchmarks
+	@.venv-development/bin/ruff format --quiet Runtime scripts Benchmarks Tests/ImageTests
+	@.venv-development/bin/ruff check --quiet --fix Runtime scripts Benchmarks Tests/ImageTests
 
 clean: ## remove everything that was built, the Python environments included
 	@rm -rf .build .venv .venv-development .mypy_cache .ruff_cache

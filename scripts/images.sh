@@ -5,7 +5,7 @@
 #   code-interpreter:slim    the server alone
 #   code-interpreter:dind    the server and a Docker daemon of its own
 # From the environment:
-#   PREBUILT=1          take the programs from .build/release instead of compiling them in a container
+#   PREBUILT=1          take the programs from .build/release instead of compiling them in a container; PREBUILT=debug from .build/debug
 #   PRELOAD=1           put the guest's image into code-interpreter:dind, for machines without a registry
 #   LANGUAGES="…"       of contexts: python bash javascript typescript r
 #   TARGETS="…"         guest server slim dind; all of them without it
@@ -29,16 +29,21 @@ need_docker() {
     fail "no Docker daemon answers at ${DOCKER_HOST:-unix:///var/run/docker.sock}: $(tail --lines=1 <<<"$answer")"
 }
 
+# The programs, and the libraries of a toolchain that those of a debug build are linked with; they are looked for beside the program.
 lay_out_programs() {
-  local program
+  local program folder=.build/release library
   rm -rf "$context/prebuilt"
-  [ "${PREBUILT:-}" = 1 ] || return 0
+  [ -n "${PREBUILT:-}" ] || return 0
+  [ "$PREBUILT" = 1 ] || folder=.build/$PREBUILT
   mkdir -p "$context/prebuilt"
   for program in "${programs[@]}"; do
-    [ -f ".build/release/$program" ] || fail "there is no .build/release/$program to take; run make build first"
-    cp ".build/release/$program" "$context/prebuilt/"
+    [ -f "$folder/$program" ] || fail "there is no $folder/$program to take; run make build first"
+    cp "$folder/$program" "$context/prebuilt/"
   done
   strip "$context/prebuilt/code-interpreter"
+  for library in $(ldd "$folder/code-interpreter" | awk '$3 ~ "/lib/swift/linux/" { print $3 }'); do
+    cp "$library" "$context/prebuilt/"
+  done
 }
 
 lay_out_certificates() {
@@ -61,7 +66,7 @@ build() {
   for name in "$@"; do arguments+=(--tag "$name"); done
   [ -z "${LANGUAGES:-}" ] || arguments+=(--build-arg "LANGUAGES=$LANGUAGES")
   # Nothing is compiled then, and no toolchain needed.
-  [ "${PREBUILT:-}" != 1 ] || arguments+=(--build-arg SWIFT_IMAGE=debian:bookworm-slim)
+  [ -z "${PREBUILT:-}" ] || arguments+=(--build-arg SWIFT_IMAGE=debian:bookworm-slim)
   printf 'images: building %s\n' "$target" >&2
   # shellcheck disable=SC2086 # a list of words
   docker build "${arguments[@]}" ${BUILD_ARGUMENTS:-} . || fail "$target could not be built"
