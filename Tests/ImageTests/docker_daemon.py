@@ -48,7 +48,17 @@ class Daemon:
         self.socket = self.folder / "docker.sock"
         self.environment = {**os.environ, "DOCKER_HOST": f"unix://{self.socket}", "DOCKER_BUILDKIT": "0"}
         DATA.mkdir(parents=True, exist_ok=True)
-        command = ["dockerd", "--data-root", str(DATA), "--exec-root", str(self.folder / "exec"), "--bridge=none"]
+        # It ends with us, however we end.
+        command = [
+            "setpriv",
+            "--pdeathsig=TERM",
+            "dockerd",
+            "--data-root",
+            str(DATA),
+            "--exec-root",
+            str(self.folder / "exec"),
+            "--bridge=none",
+        ]
         command += ["--pidfile", str(self.folder / "pid"), "--host", f"unix://{self.socket}", "--iptables=false"]
         if missing():
             runtime = Path(__file__).with_name("limited_runtime.py")
