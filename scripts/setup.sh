@@ -2,6 +2,7 @@
 # Installs what the project lacks on this machine; quick and silent when nothing is missing.
 #   setup.sh                what building, serving and testing need
 #   setup.sh --development  what `make check` and `make format` need
+#   setup.sh --images       what the tests of the images need: a Docker daemon, and debootstrap
 # LANGUAGES="python bash" names the languages that contexts can have; it is remembered until another list is given.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -172,6 +173,10 @@ languages() {
 
 if [ "${1:-}" = --development ]; then
   environment .venv-development Runtime/requirements-dev.txt
+elif [ "${1:-}" = --images ]; then
+  command -v apt-get >/dev/null || fail "install Docker Engine and debootstrap"
+  command -v dockerd >/dev/null || install required docker.io
+  install required debootstrap
 else
   # Before anything is made again: a wrong word is told at once, and the list of last time is still there.
   chosen=$(chosen_languages)

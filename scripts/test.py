@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SUMMARY = ROOT / ".build/test-summary.txt"
 XUNIT = ROOT / ".build/test-results.xml"
-PYTHON_SUITES = [("Runtime", "Runtime/tests"), ("scripts", "scripts")]
+PYTHON_SUITES = [("Runtime", "Runtime/tests"), ("scripts", "scripts"), ("Tests/ImageTests", "Tests/ImageTests")]
 
 
 @dataclass

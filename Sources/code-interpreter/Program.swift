@@ -69,7 +69,7 @@ struct RootCommand: ParsableCommand {
         commandName: "code-interpreter",
         abstract: "Runs untrusted code in sandboxes of its own.",
         version: programVersion,
-        subcommands: [ServeCommand.self, RunCommand.self, DoctorCommand.self]
+        subcommands: [ServeCommand.self, RunCommand.self, DoctorCommand.self, HealthCommand.self]
     )
 }
 

@@ -222,4 +222,19 @@ struct HostReportTests {
         let report = HostReport(facts, .example)
         #expect(report.findings.map(\.severity) == [.error, .error, .error, .note])
     }
+
+    @Test("root without the capabilities that sandboxes take is an error that names them, anybody else's lack is none")
+    func missingCapabilities() {
+        #expect(Capabilities.missing(status: "Name:\tx\nCapEff:\t000001ffffffffff\n") == [])
+        // What container engines leave to root.
+        let ordinary = Capabilities.missing(status: "CapEff:\t00000000a80425fb\n")
+        #expect(ordinary == ["NET_ADMIN", "SYS_PTRACE", "SYS_ADMIN"])
+        var facts = HostFacts.example
+        facts.missingCapabilities = ordinary
+        let errors = HostReport(facts, .example).errors
+        #expect(errors.map(\.subject) == ["capabilities"])
+        #expect(errors.first?.cure?.contains("--cap-add SYS_PTRACE") == true)
+        facts.userID = 1000
+        #expect(HostReport(facts, .example).errors.filter { $0.subject == "capabilities" } == [])
+    }
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from checks.sources import tracked
 
-PYTHON_FOLDERS = ["Runtime", "scripts", "Benchmarks"]
+PYTHON_FOLDERS = ["Runtime", "scripts", "Benchmarks", "Tests/ImageTests"]
 DEVELOPMENT = ".venv-development/bin"
 
 

@@ -7,6 +7,8 @@ struct HostFacts: Sendable, Equatable {
     /// Effective ids of this process.
     var userID: UInt32
     var groupID: UInt32
+    /// What the launcher needs as root and this process does not have, as in a container.
+    var missingCapabilities: [String] = []
     /// 0 where there is none.
     var landlockABI: Int
     /// The errno of making a user namespace and others in it; 0 when that works.
@@ -72,6 +74,7 @@ extension HostFacts {
             kernel: KernelVersion(release: files.read("/proc/sys/kernel/osrelease") ?? ""),
             userID: user,
             groupID: getegid(),
+            missingCapabilities: Capabilities.missing(status: files.read("/proc/self/status") ?? ""),
             landlockABI: Int(ci_landlock_abi()),
             namespaceError: ci_probe_namespaces(),
             maxUserNamespaces: number("/proc/sys/user/max_user_namespaces", files),

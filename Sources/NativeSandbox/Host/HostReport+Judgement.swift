@@ -34,6 +34,18 @@ extension HostReport {
     /// The first with Landlock; everything else that is indispensable is older.
     private static let oldestKernel = HostFacts.KernelVersion(5, 13)
 
+    mutating func judgeCapabilities(_ facts: HostFacts) {
+        guard facts.isRoot, !facts.missingCapabilities.isEmpty else { return }
+        let flags = facts.missingCapabilities.map { "--cap-add \($0)" }.joined(separator: " ")
+        add(
+            .error,
+            "capabilities",
+            "This root may not do all that making sandboxes takes: "
+                + "\(facts.missingCapabilities.joined(separator: ", ")) missing.",
+            cure: "In a container: docker run \(flags). Or start the server as an ordinary user."
+        )
+    }
+
     mutating func judgeNamespaces(_ facts: HostFacts) {
         guard facts.namespaceError != 0 else {
             addWall(
@@ -64,7 +76,7 @@ extension HostReport {
         }
         return (
             "something forbids them; inside a container that is its seccomp profile",
-            "In a container: docker run --privileged, or a seccomp and AppArmor profile that allows unshare and mount."
+            "In a container: a seccomp and AppArmor profile that allows them, see docs/OPERATIONS.md, In containers."
         )
     }
 

@@ -52,6 +52,7 @@ package struct HostReport: Sendable, Equatable {
         reducedModes = []
         judgeInstallation(facts)
         judgeKernel(facts)
+        judgeCapabilities(facts)
         judgeNamespaces(facts)
         judgeIdentity(facts, settings)
         judgeCgroups(facts, settings)
