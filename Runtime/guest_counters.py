@@ -77,6 +77,11 @@ def count_others() -> int:
     return sum(name.isdigit() and name != own and not _is_zombie(name) for name in os.listdir("/proc"))
 
 
+def is_alive(process: int) -> bool:
+    """Whether there is such a process, and it is no zombie."""
+    return not _is_zombie(str(process))
+
+
 def _is_zombie(process: str) -> bool:
     try:
         descriptor = os.open(f"/proc/{process}/stat", os.O_RDONLY | os.O_CLOEXEC)

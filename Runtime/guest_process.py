@@ -23,7 +23,7 @@ import child
 import frames
 import guest_stream
 import settled
-from guest_counters import Counters, count_others
+from guest_counters import Counters, count_others, is_alive
 from guest_identity import Identity
 
 #: How much is read at once.
@@ -351,7 +351,13 @@ class Process:
         way.is_ended, way.due = True, 0
         if way.kind != _CHANNEL:
             out.send(way.kind, self.stream)
+            self._tell_usage()
         return False
+
+    def _tell_usage(self) -> None:
+        """Tell what a program used as soon as nobody prints any longer: mostly it says then that it is done, and ends a little later."""
+        if self._status is None and all(way.is_ended or way.kind == _CHANNEL for way in self._ways):
+            self._loop.out.send_object(guest_stream.USAGE, self.stream, self._measure())
 
     # The end
 
@@ -384,9 +390,17 @@ class Process:
             "cpu_us": _difference(counters.cpu_microseconds(), self._cpu),
             "memory_peak": counters.memory_peak(),
             "oom_kills": _difference(counters.kills(), self._kills),
-            "processes": count_others() if self._loop.has_children() else 0,
+            "processes": self._count_others(),
         }
         return {name: value for name, value in values.items() if value is not None}
+
+    def _count_others(self) -> int:
+        """Count the processes alive besides the guest and this one."""
+        if not self._loop.has_children():
+            return 0
+        others = count_others()
+        # Looked at afterwards: one that ends in between is counted once too often, and nobody is overlooked.
+        return others - 1 if self.pid and self._status is None and is_alive(self.pid) else others
 
     def _close(self) -> None:
         self._close_ends()

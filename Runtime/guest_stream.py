@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 #: Kinds of packets.
-OPEN, DATA, INPUT, END, CREDIT, SIGNAL, CANCEL, STDOUT, STDERR, EXIT, ANSWER, READY = range(1, 13)
+OPEN, DATA, INPUT, END, CREDIT, SIGNAL, CANCEL, STDOUT, STDERR, EXIT, ANSWER, READY, USAGE = range(1, 14)
 _FROM_SERVER = frozenset((OPEN, DATA, INPUT, END, CREDIT, SIGNAL, CANCEL))
 _WITHOUT_PAYLOAD = frozenset((END, CANCEL))
 _LENGTHS = {CREDIT: 4, SIGNAL: 1}

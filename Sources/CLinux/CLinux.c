@@ -68,8 +68,8 @@ int ci_set_pipe_size(int pipe, int bytes) {
     return fcntl(pipe, F_SETPIPE_SZ, bytes);
 }
 
-int ci_clear_groups(void) {
-    return setgroups(0, nullptr);
+int ci_set_groups(const gid_t *groups, int count) {
+    return setgroups((size_t)count, groups);
 }
 
 int ci_set_group(gid_t group) {

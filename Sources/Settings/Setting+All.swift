@@ -7,13 +7,14 @@ extension Setting {
         SettingGroup(title: "Contexts", settings: contexts),
         SettingGroup(title: "Files", settings: files),
         SettingGroup(title: "Sandboxes", settings: sandboxes),
+        SettingGroup(title: "Docker", settings: docker),
     ]
 
     /// All of them without their groups.
     package static let all = groups.flatMap(\.settings)
 
-    /// Beginnings of names that belong to other backends: accepted, and without effect while the backend is `native`.
-    package static let foreignPrefixes = ["PYTHON_EXECUTOR_DOCKER_", "KUBERNETES_EXECUTOR_"]
+    /// Beginnings of names that belong to a backend that is still to come: accepted, and without effect.
+    package static let foreignPrefixes = ["KUBERNETES_EXECUTOR_"]
 
     private static let server = [
         text("HOST", default: Settings().host, range: "an address or a host name", "Where the server listens.") {
@@ -147,7 +148,7 @@ extension Setting {
     ]
 
     private static let sandboxes = [
-        choice("EXECUTOR_BACKEND", \.backend, "What makes sandboxes. This version has `native` only."),
+        choice("EXECUTOR_BACKEND", \.backend, "What makes sandboxes: this machine's kernel, or a Docker Engine. `kubernetes` is still to come."),
         text(
             "PYTHON_ENVIRONMENT",
             \.pythonEnvironment,
@@ -161,11 +162,24 @@ extension Setting {
             range: "Python modules separated by commas, or none",
             "Imported ahead of time for programs that import more than the standard library."
         ) { isModuleName($0) },
-        integer("POOL_SIZE_BARE", \.poolSizeBare, 0...512, "Sandboxes kept ready with the standard library only."),
-        integer("POOL_SIZE_FULL", \.poolSizeFull, 0...512, "Sandboxes kept ready with WARM_IMPORTS imported."),
+        integer(
+            "POOL_SIZE_BARE",
+            \.givenPoolSizeBare,
+            default: "8; 2 with docker",
+            0...512,
+            "Sandboxes kept ready with the standard library only."
+        ),
+        integer(
+            "POOL_SIZE_FULL",
+            \.givenPoolSizeFull,
+            default: "8; 2 with docker",
+            0...512,
+            "Sandboxes kept ready with WARM_IMPORTS imported."
+        ),
         integer(
             "POOL_SIZE_NOTEBOOK",
-            \.poolSizeNotebook,
+            \.givenPoolSizeNotebook,
+            default: "2; 1 with docker",
             0...512,
             "Sandboxes kept ready for the contexts of another tenant."
         ),
@@ -187,6 +201,55 @@ extension Setting {
             "As root: start although memory and CPU of a sandbox cannot be limited as a whole."
         ),
         boolean("ALLOW_WITHOUT_LANDLOCK", \.allowWithoutLandlock, "Start although the kernel has no Landlock."),
+    ]
+
+    private static let docker = [
+        text(
+            "DOCKER_HOST",
+            \.dockerHost,
+            default: "unix:///var/run/docker.sock, else that of a rootless daemon",
+            range: "unix:///path, tcp://host:port or http://host:port",
+            "Where the Docker Engine listens."
+        ) { $0.contains("://") },
+        text(
+            "PYTHON_EXECUTOR_DOCKER_IMAGE",
+            default: Settings().dockerImage,
+            range: "the reference of an image",
+            "The image of sandboxes; `make images` builds it."
+        ) {
+            $1.dockerImage = $0
+            return !$0.contains { $0.isWhitespace }
+        },
+        boolean("DOCKER_PULL", \.mayPullDockerImage, "Whether the image is pulled when the engine does not have it."),
+        text(
+            "PYTHON_EXECUTOR_DOCKER_NETWORK",
+            default: Settings().dockerNetwork,
+            range: "the name of a network",
+            "The network of sandboxes. `none` is no network; any other lets programs reach what is on it."
+        ) {
+            $1.dockerNetwork = $0
+            return !$0.contains { $0.isWhitespace } && !$0.hasPrefix("container:")
+        },
+        text(
+            "PYTHON_EXECUTOR_DOCKER_RUN_ARGS",
+            \.dockerRunArguments,
+            default: "none",
+            range: "flags of docker run",
+            "Further flags for the containers of sandboxes, quoted as in a shell. Flags that take a wall away are refused."
+        ) { _ in true },
+        text(
+            "DOCKER_RUNTIME",
+            \.dockerRuntime,
+            default: "the engine's default",
+            range: "the name of a runtime the engine has",
+            "Such as `runsc` for gVisor."
+        ) { !$0.contains { $0.isWhitespace || $0 == "/" } },
+        integer(
+            "DOCKER_SANDBOX_TTL_SEC",
+            \.dockerTimeToLiveSeconds,
+            60...31_536_000,
+            "A container is removed when it has existed for so long, used or not, whoever made it."
+        ),
     ]
 
     /// `name`, `name:group` or numbers; whether it exists is asked when the server becomes it.

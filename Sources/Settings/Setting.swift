@@ -48,6 +48,28 @@ extension Setting {
         }
     }
 
+    /// A number whose default depends on other settings.
+    static func integer(
+        _ name: String,
+        _ path: any WritableKeyPath<Settings, Int?> & Sendable,
+        default defaultText: String,
+        _ range: ClosedRange<Int>,
+        _ meaning: String
+    ) -> Setting {
+        let expected = "a whole number from \(range.lowerBound) to \(range.upperBound)"
+        return Setting(
+            name: name,
+            defaultText: defaultText,
+            range: "\(range.lowerBound) … \(range.upperBound)",
+            meaning: meaning,
+            isSwitch: false
+        ) { text, settings in
+            guard let value = Int(text), range.contains(value) else { return "\"\(text)\" is not \(expected)" }
+            settings[keyPath: path] = value
+            return nil
+        }
+    }
+
     static func boolean(_ name: String, _ path: any WritableKeyPath<Settings, Bool> & Sendable, _ meaning: String)
         -> Setting
     {

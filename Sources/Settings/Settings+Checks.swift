@@ -6,8 +6,8 @@ extension Settings {
     /// Combinations that cannot work.
     func contradictions() -> [String] {
         var found: [String] = []
-        if backend != .native {
-            found.append("EXECUTOR_BACKEND: this version has no \(backend.rawValue) backend; use native")
+        if backend == .kubernetes {
+            found.append("EXECUTOR_BACKEND: this version has no kubernetes backend; use native or docker")
         }
         found += keyContradictions()
         let lastUID = sandboxUIDBase + Self.sandboxSlots - 1
@@ -51,6 +51,11 @@ extension Settings {
         if crossOrigins.contains("*"), authenticationMode == .none {
             found.append(
                 "CORS_ORIGINS is * without AUTH_MODE: every web page a user of this machine opens can run code here"
+            )
+        }
+        if backend == .docker, dockerNetwork != "none" {
+            found.append(
+                "PYTHON_EXECUTOR_DOCKER_NETWORK is \(dockerNetwork): programs can reach whatever is on that network"
             )
         }
         if poolSizeBare == 0 && poolSizeFull == 0 {

@@ -60,9 +60,10 @@ package struct Settings: Sendable, Equatable {
     /// nil lets the server look for one.
     package var pythonEnvironment: String?
     package var warmImports = ["numpy", "pandas", "matplotlib.pyplot"]
-    package var poolSizeBare = 8
-    package var poolSizeFull = 8
-    package var poolSizeNotebook = 2
+    /// nil where nobody said so; see ``poolSizeBare``.
+    var givenPoolSizeBare: Int?
+    var givenPoolSizeFull: Int?
+    var givenPoolSizeNotebook: Int?
     package var workspaceSizeMB = 256
     package var workspaceMaxFiles = 16_384
     package var temporarySizeMB = 64
@@ -73,7 +74,21 @@ package struct Settings: Sendable, Equatable {
     package var allowWithoutCgroups = false
     package var allowWithoutLandlock = false
 
+    // Docker
+    package var dockerHost: String?
+    package var dockerImage = "code-interpreter-guest:\(programVersion)"
+    package var mayPullDockerImage = true
+    package var dockerNetwork = "none"
+    package var dockerRunArguments: String?
+    package var dockerRuntime: String?
+    package var dockerTimeToLiveSeconds = 86_400
+
     package init() {}
+
+    /// Containers take a second to start and have an interpreter of their own in memory: fewer of them wait.
+    package var poolSizeBare: Int { givenPoolSizeBare ?? (backend == .docker ? 2 : 8) }
+    package var poolSizeFull: Int { givenPoolSizeFull ?? (backend == .docker ? 2 : 8) }
+    package var poolSizeNotebook: Int { givenPoolSizeNotebook ?? (backend == .docker ? 1 : 2) }
 
     /// Who may use the API.
     package enum AuthenticationMode: String, Sendable, CaseIterable {

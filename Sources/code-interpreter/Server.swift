@@ -12,7 +12,7 @@ struct Server: Sendable {
     private let settings: Settings
     private let logger: Logger
     private let storage: String
-    private let backend: NativeBackend
+    private let backend: ServerBackend
     private let threads: NIOThreadPool
     private let began = ContinuousClock.now
 
@@ -29,13 +29,16 @@ struct Server: Sendable {
         storage = StorageDirectory.path(settings, environment: environment, isRoot: Privileges.isRoot)
         try StorageDirectory.prepare(storage, owner: identity)
         threads = NIOThreadPool(numberOfThreads: settings.maxConcurrentExecutions + 4)
-        backend = try NativeBackend(
-            settings: NativeSettings(settings, identity: identity),
-            threadPool: threads,
+        backend = try ServerBackend.choose(
+            settings,
+            identity: identity,
+            storage: storage,
+            environment: environment,
+            threads: threads,
             logger: logger
         )
         if Privileges.isRoot {
-            try Privileges.drop(toUser: identity.uid, group: identity.gid)
+            try Privileges.drop(toUser: identity.uid, group: identity.gid, keeping: backend.groups)
             logger.info("gave up root", metadata: ["uid": "\(identity.uid)", "gid": "\(identity.gid)"])
         }
         threads.start()
@@ -43,7 +46,7 @@ struct Server: Sendable {
 
     /// Serves until a signal or until a part cannot go on; whether it ended as it was asked to.
     func run() async -> Bool {
-        logConfinement()
+        await logConfinement()
         do {
             let group = ServiceGroup(configuration: try await services())
             try await SignalledShutdown(logger: logger).run(group)
@@ -64,7 +67,7 @@ struct Server: Sendable {
         )
         let executions = ExecutionService(
             configuration: ExecutionService.Configuration(settings),
-            backend: backend,
+            backend: backend.sandboxes,
             files: files,
             metrics: metrics,
             logger: logger
@@ -72,7 +75,7 @@ struct Server: Sendable {
         let contexts = ContextService(
             configuration: ContextService.Configuration(settings),
             executions: executions,
-            languages: installedLanguages(),
+            languages: backend.languages(),
             logger: logger
         )
         let http = HTTPServer(
@@ -85,7 +88,7 @@ struct Server: Sendable {
             onListening: { port in logListening(port) }
         )
         var parts: [any Service] = [
-            UntilShutdown(name: "backend") { try await backend.run { logWarm() } },
+            UntilShutdown(name: "backend") { try await backend.sandboxes.run { logWarm() } },
             UntilShutdown(name: "files") { try await files.run() },
             UntilShutdown(name: "executions") { try await executions.run() },
             UntilShutdown(name: "contexts") { try await contexts.run() },
@@ -102,16 +105,6 @@ struct Server: Sendable {
         return ServiceGroupConfiguration(services: parts.map { .init(service: $0) }, logger: quiet)
     }
 
-    /// What contexts can speak, each language once.
-    private func installedLanguages() -> [Language] {
-        let installed = InstalledLanguages(environment: PythonEnvironment.path(settings))
-        for broken in installed.broken {
-            logger.warning("a kernel is left out", metadata: ["path": "\(broken.path)", "reason": "\(broken.reason)"])
-        }
-        logger.info("languages of contexts: \(installed.languages.map(\.name).joined(separator: ", "))")
-        return installed.languages
-    }
-
     private func serve(_ http: HTTPServer, port: Int) async throws {
         do {
             try await http.run()
@@ -123,13 +116,13 @@ struct Server: Sendable {
 
 // What the log says about the start.
 extension Server {
-    private func logConfinement() {
-        let report = backend.report
+    private func logConfinement() async {
+        let report = await backend.sandboxes.status()
         for wall in report.walls {
             let level: Logger.Level = wall.isStanding ? .info : .warning
             logger.log(level: level, "\(wall.isStanding ? "wall" : "missing wall") \(wall.name): \(wall.detail)")
         }
-        for finding in report.findings {
+        for finding in backend.findings {
             logger.warning("\(finding.subject): \(finding.what)", metadata: finding.cure.map { ["cure": "\($0)"] })
         }
         if !report.reducedModes.isEmpty {
@@ -148,6 +141,7 @@ extension Server {
 
     private func logWarm() {
         logger.notice("warm", metadata: ["after": "\(elapsed())"])
+        logger.info("languages of contexts: \(backend.languages().map(\.name).joined(separator: ", "))")
     }
 
     private func elapsed() -> String {

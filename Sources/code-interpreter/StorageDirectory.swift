@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import NativeSandbox
 import Settings
@@ -33,6 +34,28 @@ enum StorageDirectory {
         }
         guard fchown(directory, owner.uid, owner.gid) == 0 else { throw failure("cannot be given away", path, errno) }
     }
+
+    /// A name that a storage directory keeps for ever, made when it has none: who makes containers is known by it from run to run.
+    ///
+    /// - Throws: ``StartFailure``.
+    static func owner(of path: String) throws -> String {
+        let file = path + "/owner"
+        if let text = try? String(contentsOfFile: file, encoding: .utf8), text.count == ownerDigits,
+            text.allSatisfy(\.isHexDigit)
+        {
+            return text
+        }
+        let name = (0..<ownerDigits).map { _ in String(Int.random(in: 0..<16), radix: 16) }.joined()
+        var status = stat()
+        do { try name.write(toFile: file, atomically: true, encoding: .utf8) } catch {
+            throw StartFailure("FILE_STORAGE_DIR: \(file) cannot be written: \(error)")
+        }
+        // Read again after root is gone.
+        if stat(path, &status) == 0, Privileges.isRoot { chown(file, status.st_uid, status.st_gid) }
+        return name
+    }
+
+    private static let ownerDigits = 32
 
     private static func makeParents(of path: String) throws {
         var parent = ""

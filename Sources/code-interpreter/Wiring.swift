@@ -1,3 +1,4 @@
+import ContainerSandbox
 import Execution
 import HTTPAPI
 import NativeSandbox
@@ -27,6 +28,40 @@ extension NativeSettings {
         sandboxSlots = Settings.sandboxSlots
         allowWithoutCgroups = settings.allowWithoutCgroups
         allowWithoutLandlock = settings.allowWithoutLandlock
+    }
+}
+
+extension ContainerSettings {
+    init(_ settings: Settings) {
+        self.init()
+        memoryLimitMB = settings.memoryLimitMB
+        maxProcesses = settings.maxProcesses
+        contextMemoryLimitMB = settings.contextMemoryLimitMB
+        contextMaxProcesses = settings.contextMaxProcesses
+        maxOpenFiles = settings.maxOpenFiles
+        workspaceSizeMB = settings.workspaceSizeMB
+        workspaceInodes = settings.workspaceMaxFiles
+        temporarySizeMB = settings.temporarySizeMB
+        sharedMemorySizeMB = settings.sharedMemorySizeMB
+        cpuTime = .seconds(settings.cpuTimeLimitSeconds)
+        interruptGrace = .seconds(settings.interruptGraceSeconds)
+        warmImports = settings.warmImports
+    }
+}
+
+extension DockerSettings {
+    /// `owner` names this server to the engine.
+    init(_ settings: Settings, owner: String) throws {
+        self.init(image: settings.dockerImage, owner: owner)
+        mayPull = settings.mayPullDockerImage
+        network = settings.dockerNetwork
+        runtime = settings.dockerRuntime
+        timeToLive = .seconds(settings.dockerTimeToLiveSeconds)
+        do {
+            runArguments = try settings.dockerRunArguments.map { try DockerRunArguments(parsing: $0) }
+        } catch {
+            throw StartFailure("PYTHON_EXECUTOR_DOCKER_RUN_ARGS: \(error)")
+        }
     }
 }
 

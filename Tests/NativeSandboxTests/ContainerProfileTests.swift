@@ -1,4 +1,5 @@
 import Foundation
+import SeccompPolicy
 import Testing
 
 @testable import NativeSandbox

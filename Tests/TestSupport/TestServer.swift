@@ -102,6 +102,7 @@ package final class TestServer: Sendable {
         environment["TMPDIR"] = "\(place.path)/tmp"
         environment["HOME"] = place.path
         environment["PYTHON_ENVIRONMENT"] = Installation.pythonEnvironment
+        environment.merge(TestBackend.current.settings) { _, new in new }
         environment.merge(settings) { _, new in new }
         let process = try ChildProcess(
             prefix + account.prefix + [Installation.program, "serve"],

@@ -54,8 +54,8 @@ int ci_pidfd_signal(int pidfd, int signal);
 /// 0 while it runs.
 int ci_pidfd_reap(int pidfd, int *status);
 
-/// setgroups(2) to none, in all threads.
-int ci_clear_groups(void);
+/// setgroups(2) to `count` groups, in all threads.
+int ci_set_groups(const gid_t *groups, int count);
 /// setresgid(2), in all threads.
 int ci_set_group(gid_t group);
 /// setresuid(2), in all threads.

@@ -23,23 +23,25 @@ package final class ContextService: Sendable {
         }
     }
 
-    /// What can be spoken, Python first.
-    package let languages: [Language]
+    private let spoken: @Sendable () -> [Language]
     private let configuration: Configuration
     private let pool: SandboxPool
     private let metrics: ExecutionMetrics
     private let logger: Logger
     private let tenants = Mutex<[Tenant: TenantContexts]>([:])
 
-    /// Takes its sandboxes from the pool of `executions`, which must outlive it.
+    /// What can be spoken, Python first.
+    package var languages: [Language] { spoken() }
+
+    /// Takes its sandboxes from the pool of `executions`, which must outlive it. `languages` is asked anew each time: a backend may learn what it has.
     package init(
         configuration: Configuration,
         executions: ExecutionService,
-        languages: [Language],
+        languages: @autoclosure @escaping @Sendable () -> [Language],
         logger: Logger
     ) {
         self.configuration = configuration
-        self.languages = languages
+        spoken = languages
         self.pool = executions.pool
         self.metrics = executions.metrics
         self.logger = logger

@@ -56,6 +56,14 @@ package struct TreeEntry: Sendable, Equatable {
         self.size = size
         self.modified = modified
     }
+
+    /// Directories first, then by name, byte by byte.
+    package static func sorted(_ entries: [TreeEntry]) -> [TreeEntry] {
+        entries.sorted {
+            if $0.isDirectory != $1.isDirectory { return $0.isDirectory }
+            return $0.name.lexicographicallyPrecedes($1.name)
+        }
+    }
 }
 
 /// A moment since 1970.

@@ -104,11 +104,11 @@ extension Workspace {
         var listing = DirectoryListing(directory, bufferBytes: 32 << 10)
         var entries: [TreeEntry] = []
         while let found = listing.next() {
-            if entries.count == limit { return TreeListing(entries: Self.sorted(entries), isTruncated: true) }
+            if entries.count == limit { return TreeListing(entries: TreeEntry.sorted(entries), isTruncated: true) }
             // What vanished meanwhile is no entry any more.
             if let entry = try entry(Array(found.name), in: directory, path) { entries.append(entry) }
         }
-        return TreeListing(entries: Self.sorted(entries), isTruncated: false)
+        return TreeListing(entries: TreeEntry.sorted(entries), isTruncated: false)
     }
 
     private func entry(_ name: [UInt8], in directory: Descriptor, _ path: TreePath) throws(SystemError) -> TreeEntry? {
@@ -125,12 +125,5 @@ extension Workspace {
             size: Self.isRegular(status) ? Int(status.st_size) : nil,
             modified: Self.modified(status)
         )
-    }
-
-    private static func sorted(_ entries: [TreeEntry]) -> [TreeEntry] {
-        entries.sorted {
-            if $0.isDirectory != $1.isDirectory { return $0.isDirectory }
-            return $0.name.lexicographicallyPrecedes($1.name)
-        }
     }
 }

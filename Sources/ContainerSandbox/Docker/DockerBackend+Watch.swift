@@ -1,0 +1,156 @@
+import Execution
+import Logging
+import Synchronization
+
+// How the backend keeps up with its engine.
+extension DockerBackend {
+    /// How often an engine that is away is asked again.
+    private static let retryTime: Duration = .seconds(2)
+    /// How often what outlived its time is looked for.
+    private static let reapTime: Duration = .seconds(30)
+
+    package func run(ready: @escaping @Sendable () -> Void) async throws {
+        defer { conclude("the server is stopping") }
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                tasks.addTask { try await self.watch(ready: ready) }
+                tasks.addTask { try await self.reapForEver() }
+                try await tasks.next()
+                tasks.cancelAll()
+            }
+        } catch {
+            await removeAll()
+            throw error
+        }
+        await removeAll()
+    }
+
+    /// Connects to the engine again and again, and serves in between.
+    private func watch(ready: @escaping @Sendable () -> Void) async throws {
+        var isFirst = true
+        while !Task.isCancelled {
+            do {
+                try await prepare()
+                if isFirst { try await buildOne() }
+                conclude(nil)
+                if isFirst { ready() } else { logger.notice("containers can be made again") }
+                isFirst = false
+                try await follow()
+            } catch let error as EngineError {
+                hinder("\(error)")
+            } catch let obstacle as Obstacle {
+                hinder(obstacle.reason)
+            }
+            try await Task.sleep(for: Self.retryTime)
+        }
+    }
+
+    /// No container can be made for this reason.
+    private struct Obstacle: Error {
+        var reason: String
+    }
+
+    private func hinder(_ reason: String) {
+        let isNews = state.withLock { $0.obstacle != reason }
+        conclude(reason)
+        if isNews { logger.error("no containers can be made", metadata: ["why": "\(reason)"]) }
+    }
+
+    /// Asks the engine what it is, looks for the image, pulls it where it is absent and that is allowed, and removes what earlier runs left.
+    private func prepare() async throws {
+        let version = try await engine.version()
+        state.withLock { $0.engineVersion = version }
+        if try await engine.image(plan.docker.image) == nil {
+            guard plan.docker.mayPull else {
+                throw Obstacle(reason: "the image \(plan.docker.image) is absent; `make images` makes it")
+            }
+            logger.notice("pulling", metadata: ["image": "\(plan.docker.image)"])
+            do throws(EngineError) {
+                try await engine.pull(plan.docker.image) { [logger] line in logger.info("pulling: \(line)") }
+            } catch {
+                throw Obstacle(
+                    reason: "the image \(plan.docker.image) is absent and cannot be pulled (\(error)); `make images` makes it"
+                )
+            }
+        }
+        try await reap()
+    }
+
+    /// Makes a container as every other one is made: one that cannot be built must stop the server, not each request.
+    private func buildOne() async throws {
+        do {
+            let sandbox = try await make(.bare)
+            await sandbox.destroy()
+        } catch SandboxError.setup(let reason) {
+            throw DockerBackendError.sandbox(reason)
+        } catch SandboxError.unavailable(let reason, _) {
+            throw Obstacle(reason: reason)
+        }
+    }
+
+    /// Listens to what the engine tells until it goes away.
+    private func follow() async throws {
+        for try await event in engine.events(labels: [DockerPlan.Label.run: run]) {
+            switch event.kind {
+            case .oom: state.withLock { if $0.connections[event.id] != nil { $0.outOfMemory.insert(event.id) } }
+            case .imageDelete, .imageUntag:
+                if try await engine.image(plan.docker.image) == nil {
+                    throw Obstacle(reason: "the image \(plan.docker.image) was removed")
+                }
+            case .die, .destroy, .imageTag, .imagePull, .subscribed: break
+            }
+            if let obstacle = state.withLock({ $0.obstacle }) { throw Obstacle(reason: obstacle) }
+        }
+    }
+
+    // MARK: What was left
+
+    private func reapForEver() async throws {
+        while true {
+            try await Task.sleep(for: Self.reapTime)
+            // An engine that is away is somebody else's news.
+            try? await reap()
+        }
+    }
+
+    /// Removes containers of earlier runs of ours, and those of anybody whose time is over.
+    private func reap() async throws(EngineError) {
+        for container in try await engine.list(labels: [DockerPlan.Label.owner: plan.docker.owner])
+        where container.labels[DockerPlan.Label.run] != run {
+            logger.notice("removing a container an earlier run left", metadata: ["id": "\(container.id.prefix(12))"])
+            try await engine.remove(container.id)
+        }
+        let now = WallClock.seconds
+        for container in try await engine.list(labels: [:]) {
+            guard container.labels[DockerPlan.Label.owner] != nil,
+                let expiry = container.labels[DockerPlan.Label.expiry].flatMap({ Int($0) }), expiry < now
+            else { continue }
+            logger.notice("removing a container whose time is over", metadata: ["id": "\(container.id.prefix(12))"])
+            try await engine.remove(container.id)
+        }
+    }
+
+    /// On the way out: whatever is left of this run.
+    private func removeAll() async {
+        let cleaning = Task {
+            for container in try await engine.list(labels: [DockerPlan.Label.run: run]) {
+                try await engine.remove(container.id)
+            }
+        }
+        // An engine that is away removes them by itself: they end with our connections.
+        _ = try? await cleaning.value
+        await engine.shutdown()
+    }
+}
+
+/// Why the server cannot go on.
+package enum DockerBackendError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// No container can be built as planned.
+    case sandbox(String)
+
+    package var description: String {
+        switch self {
+        case .sandbox(let reason): "No sandbox can be built with this container engine: \(reason)"
+        }
+    }
+}

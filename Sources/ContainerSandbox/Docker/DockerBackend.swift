@@ -1,0 +1,205 @@
+package import Execution
+package import Logging
+import NIOCore
+package import NIOPosix
+import SeccompPolicy
+import Synchronization
+
+/// Makes sandboxes that are containers of the Docker Engine.
+package final class DockerBackend: SandboxBackend {
+    package let name = "docker"
+
+    let plan: DockerPlan
+    let engine: DockerEngine
+    let logger: Logger
+    private let threads: NIOThreadPool
+    /// Distinguishes this run of the server from earlier ones with the same owner.
+    let run: String
+    let state = Mutex(State())
+
+    struct State {
+        var lastID: UInt32 = 0
+        /// Why no container can be made; nil while some can.
+        var obstacle: String?
+        /// Who wants a sandbox before the engine was looked at.
+        var early: [CheckedContinuation<Void, Never>] = []
+        var hasLooked = false
+        var engineVersion: EngineVersion?
+        var greeting: GuestGreeting?
+        /// Why the latest sandbox could not be built; nil where it could.
+        var latestFailure: String?
+        /// By the id of their container.
+        var connections: [String: GuestConnection] = [:]
+        /// Containers of which the engine said that they ran out of memory.
+        var outOfMemory: Set<String> = []
+    }
+
+    /// Does not reach the engine yet; ``run(ready:)`` does.
+    ///
+    /// One thread of `threadPool` is busy for as long as an execution runs.
+    package init(
+        settings: ContainerSettings,
+        docker: DockerSettings,
+        endpoint: DockerEndpoint,
+        group: MultiThreadedEventLoopGroup,
+        threadPool: NIOThreadPool,
+        logger: Logger
+    ) {
+        plan = DockerPlan(sandboxes: settings, docker: docker, seccompProfile: EngineSeccompProfile.json())
+        engine = DockerEngine(endpoint: endpoint, group: group, logger: logger)
+        threads = threadPool
+        self.logger = logger
+        run = (0..<16).map { _ in String(Int.random(in: 0..<16), radix: 16) }.joined()
+    }
+
+    /// Of contexts, each once, Python first; those of the image are known when the first sandbox was made.
+    package var languages: [Language] {
+        let others = state.withLock { $0.greeting }?.languages ?? []
+        return others.reduce(into: [Language(name: Language.python, displayName: "Python")]) { languages, kernel in
+            if languages.contains(where: { $0.name == kernel.language }) { return }
+            languages.append(Language(name: kernel.language, displayName: kernel.displayName))
+        }
+    }
+
+    package func makeSandbox(_ kind: SandboxKind) async throws -> any Sandbox {
+        await firstLook()
+        if let obstacle = state.withLock({ $0.obstacle }) { throw unavailable(obstacle) }
+        return try await make(kind)
+    }
+
+    /// Waits until it is known whether containers can be made.
+    private func firstLook() async {
+        await withCheckedContinuation { continuation in
+            let isKnown = state.withLock { state in
+                if !state.hasLooked { state.early.append(continuation) }
+                return state.hasLooked
+            }
+            if isKnown { continuation.resume() }
+        }
+    }
+
+    /// Containers can be made, or not for this reason.
+    func conclude(_ obstacle: String?) {
+        let early = state.withLock { state in
+            state.obstacle = obstacle
+            state.hasLooked = true
+            defer { state.early = [] }
+            return state.early
+        }
+        for continuation in early { continuation.resume() }
+    }
+
+    func unavailable(_ reason: String) -> SandboxError {
+        .unavailable(reason, retryAfter: .seconds(2))
+    }
+
+    /// Makes a container and waits until its guest is warm. Nothing is left of it where that fails.
+    func make(_ kind: SandboxKind) async throws -> ContainerSandbox {
+        let expiry = WallClock.seconds + Int(plan.docker.timeToLive.components.seconds)
+        let number = state.withLock { state in
+            state.lastID += 1
+            return state.lastID
+        }
+        do {
+            // A task of its own: a creation that is cancelled half-way would leave a container nobody knows.
+            let creation = Task { try await engine.create(plan.specification(kind, run: run, expiry: expiry)) }
+            let container = DockerContainer(id: try await creation.value, engine: engine, logger: logger)
+            do {
+                let connection = try await connect(container)
+                let sandbox = try await ContainerSandbox(
+                    SandboxID(number),
+                    kind: kind,
+                    connection: connection,
+                    container: container,
+                    settings: plan.sandboxes,
+                    threads: threads
+                )
+                state.withLock { state in
+                    state.greeting = sandbox.greeting
+                    state.latestFailure = nil
+                }
+                return sandbox
+            } catch {
+                await Task { await container.remove() }.value
+                throw error
+            }
+        } catch {
+            throw explained(error)
+        }
+    }
+
+    /// Attaches to a container that was created, and starts it.
+    private func connect(_ container: DockerContainer) async throws -> GuestConnection {
+        let connection = GuestConnection()
+        let id = container.id
+        let voice = GuestVoice(logger: logger, container: id)
+        let stream = try await engine.attach(
+            id,
+            onOutput: { connection.receive($0) },
+            onError: { voice.hear($0) },
+            onClosed: { [weak self] error in self?.closed(id, connection, error, voice) }
+        )
+        connection.start(stream)
+        state.withLock { $0.connections[id] = connection }
+        try await engine.start(id)
+        return connection
+    }
+
+    /// The stream of a container ended.
+    private func closed(_ id: String, _ connection: GuestConnection, _ error: (any Error)?, _ voice: GuestVoice) {
+        let last = voice.lastLine.map { ": \($0)" } ?? ""
+        let isKnown = state.withLock { state in
+            state.connections[id] = nil
+            return state.outOfMemory.remove(id) != nil
+        }
+        if isKnown { return connection.end("its container ran out of memory\(last)", isOutOfMemory: true) }
+        if let error { return connection.end("\(error)\(last)") }
+        Task {
+            // That it ran out of memory is said a moment later.
+            let end = try? await engine.inspect(id)
+            let isOutOfMemory = end?.oomKilled ?? false || state.withLock { $0.outOfMemory.remove(id) != nil }
+            let reason = isOutOfMemory ? "its container ran out of memory" : "its container ended"
+            connection.end("\(reason)\(last)", isOutOfMemory: isOutOfMemory)
+        }
+    }
+
+    private func explained(_ error: any Error) -> any Error {
+        switch error {
+        case let error as EngineError:
+            if case .unreachable = error {
+                obstruct("\(error)")
+                return unavailable("\(error)")
+            }
+            if case .notFound = error {
+                obstruct("the image \(plan.docker.image) is gone")
+                return unavailable("the image \(plan.docker.image) is gone")
+            }
+            state.withLock { $0.latestFailure = "\(error)" }
+            return SandboxError.setup("\(error)")
+        case SandboxError.setup(let reason):
+            state.withLock { $0.latestFailure = reason }
+            return error
+        default:
+            return error
+        }
+    }
+
+    /// Makes no more containers until the engine was asked again.
+    func obstruct(_ reason: String) {
+        state.withLock { $0.obstacle = $0.obstacle ?? reason }
+    }
+
+    package func status() async -> BackendStatus {
+        let (hasLooked, obstacle, failure, version, greeting) = state.withLock {
+            ($0.hasLooked, $0.obstacle, $0.latestFailure, $0.engineVersion, $0.greeting)
+        }
+        return BackendStatus(
+            isReady: hasLooked && obstacle == nil && failure == nil,
+            message: obstacle ?? (hasLooked ? nil : "the container engine was not asked yet") ?? failure.map { "the latest sandbox could not be built: \($0)" },
+            walls: plan.walls(engine: version, greeting: greeting),
+            reducedModes: plan.reducedModes
+        )
+    }
+}
+
+extension EngineStream: GuestTransport {}

@@ -1,0 +1,25 @@
+import Execution
+
+extension DockerPlan {
+    /// What separates programs from the rest, for people.
+    func walls(engine: EngineVersion?, greeting: GuestGreeting?) -> [BackendStatus.Wall] {
+        let isOffline = docker.network == "none"
+        return [
+            wall("container", true, "Docker \(engine?.engine ?? "of unknown version"), runtime \(docker.runtime ?? "of the engine's choice")"),
+            wall("network", isOffline, isOffline ? "none" : "the network \(docker.network), as a setting has it"),
+            wall("file system", true, "read-only root; workspace, /tmp and /dev/shm in memory, with limits"),
+            wall("capabilities", true, "all dropped; the guest keeps \(Self.capabilities.joined(separator: ", "))"),
+            wall("privileges", true, "no new ones"),
+            wall("system calls", true, "a seccomp profile of our own, where the runtime applies one"),
+            wall("limits", true, "memory without swap, processes, open files"),
+            wall("user", greeting?.isSeparate ?? true, "programs run as user \(greeting?.user ?? 1000), their guest as another"),
+        ]
+    }
+
+    /// Settings that take a wall away.
+    var reducedModes: [String] { docker.network == "none" ? [] : ["with-network"] }
+
+    private func wall(_ name: String, _ isStanding: Bool, _ detail: String) -> BackendStatus.Wall {
+        BackendStatus.Wall(name: name, isStanding: isStanding, detail: detail)
+    }
+}

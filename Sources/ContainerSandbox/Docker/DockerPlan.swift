@@ -1,0 +1,62 @@
+import Execution
+
+/// Decides what a container is made from: settings in, a specification out. Nothing is looked up or changed here.
+struct DockerPlan: Sendable {
+    var sandboxes: ContainerSettings
+    var docker: DockerSettings
+    /// The text of a seccomp profile.
+    var seccompProfile: String
+
+    /// Names of the labels that say whose a container is.
+    enum Label {
+        static let owner = "code-interpreter.owner"
+        static let run = "code-interpreter.run"
+        /// In seconds since 1970.
+        static let expiry = "code-interpreter.expires"
+        static let kind = "code-interpreter.kind"
+    }
+
+    /// The guest of the image: user and group 1000.
+    static let home = "/home/user"
+    /// What the guest needs to start processes as somebody else, and to end them.
+    static let capabilities = ["SETUID", "SETGID", "KILL"]
+    /// The guest itself, and a process on its way into the container.
+    private static let guestProcesses = 8
+
+    /// The container of a sandbox of `kind`, made by the run `run` of this server, to be gone at `expiry` (seconds since 1970).
+    func specification(_ kind: SandboxKind, run: String, expiry: Int) -> ContainerSpecification {
+        let isContext = kind == .notebook
+        var container = ContainerSpecification(image: docker.image)
+        container.command = [kind.rawValue, kind == .bare ? "" : sandboxes.warmImports.joined(separator: ",")]
+        container.user = "0:0"
+        container.hostname = "sandbox"
+        container.networkMode = docker.network
+        container.runtime = docker.runtime
+        container.autoRemove = true
+        container.labels = [
+            Label.owner: docker.owner, Label.run: run, Label.kind: kind.rawValue, Label.expiry: String(expiry),
+        ]
+        container.addedCapabilities = Self.capabilities
+        container.seccompProfile = seccompProfile
+        container.memoryBytes = (isContext ? sandboxes.contextMemoryLimitMB : sandboxes.memoryLimitMB + guestMB) << 20
+        container.pidsLimit =
+            (isContext ? sandboxes.contextMaxProcesses : sandboxes.maxProcesses) + Self.guestProcesses
+        container.sharedMemoryBytes = sandboxes.sharedMemorySizeMB << 20
+        container.ulimits = [
+            .init(name: "nofile", soft: sandboxes.maxOpenFiles, hard: sandboxes.maxOpenFiles),
+            .init(name: "core", soft: 0, hard: 0),
+        ]
+        container.temporaryFileSystems = [
+            Self.home:
+                "rw,exec,nosuid,nodev,size=\(sandboxes.workspaceSizeMB)m,nr_inodes=\(sandboxes.workspaceInodes),mode=0700,uid=1000,gid=1000",
+            "/tmp":
+                "rw,exec,nosuid,nodev,size=\(sandboxes.temporarySizeMB)m,nr_inodes=\(sandboxes.workspaceInodes),mode=1777",
+        ]
+        // What operators wish comes last, but takes no wall away: such flags are refused.
+        docker.runArguments?.apply(to: &container)
+        return container
+    }
+
+    /// The memory of the guest itself, whose interpreter counts as part of its container: native sandboxes share it.
+    private var guestMB: Int { 192 }
+}

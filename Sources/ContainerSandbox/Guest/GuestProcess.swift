@@ -1,0 +1,299 @@
+import Dispatch
+import Execution
+import GuestDriving
+import GuestProtocol
+import JSON
+import NIOCore
+import Synchronization
+
+/// A process in a container, as a stream of its guest: keeps what arrives until its thread takes it.
+///
+/// No more than the window of the stream is ever kept, for the guest sends nothing that was not granted.
+final class GuestProcess: GuestConnection.Stream {
+    private let number: UInt32
+    private let connection: GuestConnection
+    private let counters: GuestCounters
+    private let doorbell = DispatchSemaphore(value: 0)
+    private let state: Mutex<State>
+
+    private struct State {
+        var frames: FrameReader
+        var events: [GuestEvent] = []
+        /// Bytes of `events` and of frames that are not whole yet, and what was taken but not granted anew.
+        var kept = 0
+        var taken = 0
+        var result = GuestState()
+        /// What the guest may still send, and we may.
+        var receiveCredit = Packet.window
+        var sendCredit = Packet.window
+        var outgoing = CircularBuffer<Outgoing>()
+        var openOutputs: Set<OutputStream> = [.stdout, .stderr]
+        var isListening = true
+        var waiting: CheckedContinuation<Void, Never>?
+    }
+
+    private struct Outgoing {
+        var kind: Packet.Kind
+        var bytes: ByteBuffer
+    }
+
+    /// Takes frames of at most `frameLimit` bytes.
+    init(_ number: UInt32, of connection: GuestConnection, frameLimit: Int, counters: GuestCounters) {
+        self.number = number
+        self.connection = connection
+        self.counters = counters
+        state = Mutex(State(frames: FrameReader(limit: frameLimit)))
+    }
+
+    /// Ends the wait of whoever waits for events.
+    func wake() { doorbell.signal() }
+
+    /// Has it be over for its driver: every process of its container was killed.
+    func markGone() {
+        state.withLock { $0.result.isGone = true }
+        wake()
+    }
+
+    /// Sends a signal to its process group.
+    func signal(_ signal: Int32) {
+        connection.send(Packet.bytes(.signal, of: number, ByteBuffer(bytes: [UInt8(truncatingIfNeeded: signal)])))
+    }
+}
+
+// What arrives.
+extension GuestProcess {
+    func take(_ packet: Packet) -> Bool {
+        let (isUnderstood, waiting) = state.withLock { state in
+            let isUnderstood = take(packet, &state)
+            return (isUnderstood, state.waiting.take())
+        }
+        waiting?.resume()
+        wake()
+        return isUnderstood
+    }
+
+    private func take(_ packet: Packet, _ state: inout State) -> Bool {
+        switch packet.kind {
+        case .data: Self.takeFrames(packet.payload, &state)
+        case .stdout: Self.takeOutput(.stdout, packet.payload, &state)
+        case .stderr: Self.takeOutput(.stderr, packet.payload, &state)
+        case .credit: takeCredit(packet.payload, &state)
+        case .usage: counters.update(JSONValue.object(in: packet.payload).map { .object($0) })
+        case .exit: takeExit(packet.payload, &state)
+        case .open, .input, .end, .signal, .cancel, .answer, .ready: false
+        }
+    }
+
+    /// Takes the first frame when it is there, for whoever starts the process; nil when it ended without one, or said nothing for too long.
+    func firstFrame(within time: Duration) async -> GuestFrame? {
+        let timer = Task {
+            try await Task.sleep(for: time)
+            state.withLock { state in
+                state.result.lost = state.result.lost ?? "it said nothing"
+                return state.waiting.take()
+            }?.resume()
+        }
+        defer { timer.cancel() }
+        while true {
+            let (frame, isOver) = state.withLock { state -> (GuestFrame?, Bool) in
+                let isOver = state.result != GuestState() || !state.isListening
+                guard case .frame(let frame)? = state.events.first else { return (nil, isOver || !state.events.isEmpty) }
+                state.events.removeFirst()
+                return (frame, false)
+            }
+            if frame != nil || isOver || Task.isCancelled { return frame }
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { continuation in
+                    let isThere = state.withLock { state in
+                        if !state.events.isEmpty || state.result != GuestState() || Task.isCancelled { return true }
+                        state.waiting = continuation
+                        return false
+                    }
+                    if isThere { continuation.resume() }
+                }
+            } onCancel: {
+                state.withLock { $0.waiting.take() }?.resume()
+            }
+        }
+    }
+
+    private static func spend(_ bytes: ByteBuffer, _ state: inout State) -> Bool {
+        state.receiveCredit -= bytes.readableBytes
+        state.kept += bytes.readableBytes
+        return state.receiveCredit >= 0 && bytes.readableBytes > 0
+    }
+
+    private static func takeOutput(_ stream: OutputStream, _ bytes: ByteBuffer, _ state: inout State) -> Bool {
+        guard state.openOutputs.contains(stream) else { return false }
+        if bytes.readableBytes == 0 {
+            state.openOutputs.remove(stream)
+            state.events.append(.outputEnded(stream))
+            return true
+        }
+        guard spend(bytes, &state) else { return false }
+        state.events.append(.output(stream, bytes))
+        return true
+    }
+
+    private static func takeFrames(_ bytes: ByteBuffer, _ state: inout State) -> Bool {
+        guard spend(bytes, &state) else { return false }
+        guard state.isListening else { return true }
+        do {
+            bytes.withUnsafeReadableBytes { state.frames.append($0) }
+            while let frame = try state.frames.next() { state.events.append(.frame(frame)) }
+        } catch {
+            // A frame that is none is the process's fault, not the guest's.
+            state.isListening = false
+            state.events.append(.garbled)
+        }
+        return true
+    }
+
+    private func takeExit(_ json: ByteBuffer, _ state: inout State) -> Bool {
+        guard state.result.exit == nil, let object = JSONValue.object(in: json),
+            let status = object["status"]?.integer.flatMap(Int32.init(exactly:)), let usage = object["usage"],
+            counters.update(usage)
+        else { return false }
+        state.result.exit = ExitStatus(status)
+        return true
+    }
+
+    var isOver: Bool { state.withLock { $0.result.exit != nil && $0.openOutputs.isEmpty } }
+
+    func lose(_ reason: String, isOutOfMemory: Bool) {
+        if isOutOfMemory { counters.countKill() }
+        let waiting = state.withLock { state in
+            if isOutOfMemory, state.result.exit == nil {
+                // As if only the program had been killed, which is what happened to it.
+                state.result.exit = ExitStatus(Self.killed)
+                for stream in state.openOutputs { state.events.append(.outputEnded(stream)) }
+                state.openOutputs = []
+            } else {
+                state.result.lost = reason
+            }
+            return state.waiting.take()
+        }
+        waiting?.resume()
+        wake()
+    }
+
+    /// The wait status of what SIGKILL ended.
+    private static let killed: Int32 = 9
+}
+
+// What is sent.
+extension GuestProcess {
+    /// Sends bytes over its channel, or to its standard input, when there is room for them.
+    func send(_ kind: Packet.Kind, _ bytes: ByteBuffer) {
+        let ready = state.withLock { state in
+            state.outgoing.append(Outgoing(kind: kind, bytes: bytes))
+            return departing(&state)
+        }
+        connection.send(ready)
+    }
+
+    private func takeCredit(_ payload: ByteBuffer, _ state: inout State) -> Bool {
+        guard payload.readableBytes == 4,
+            let bytes = payload.getInteger(at: payload.readerIndex, endianness: .little, as: UInt32.self),
+            state.sendCredit + Int(bytes) <= Packet.window
+        else { return false }
+        state.sendCredit += Int(bytes)
+        let ready = departing(&state)
+        if ready.readableBytes > 0 { connection.send(ready) }
+        return true
+    }
+
+    /// Packets of what the credit suffices for.
+    private func departing(_ state: inout State) -> ByteBuffer {
+        var packets = ByteBuffer()
+        while var next = state.outgoing.first {
+            if next.kind == .end {
+                Packet.write(.end, of: number, to: &packets)
+                state.outgoing.removeFirst()
+                continue
+            }
+            let size = min(next.bytes.readableBytes, Packet.maximumPayload, state.sendCredit)
+            guard size > 0, let piece = next.bytes.readSlice(length: size) else { break }
+            state.sendCredit -= size
+            Packet.write(next.kind, of: number, piece, to: &packets)
+            if next.bytes.readableBytes == 0 { state.outgoing.removeFirst() } else { state.outgoing[offset: 0] = next }
+        }
+        return packets
+    }
+}
+
+/// A process in a container as the thread that drives it meets it.
+struct ContainerPort: GuestPort {
+    let process: GuestProcess
+    let counters: any ResourceCounters
+    /// What is sent behind the first frame: a program's standard input. nil for a context, which has none.
+    private var input: ByteBuffer?
+
+    init(_ process: GuestProcess, counters: GuestCounters, input: ByteBuffer?) {
+        self.process = process
+        self.counters = counters
+        self.input = input
+    }
+
+    var state: GuestState { process.result }
+
+    mutating func send(_ frame: ByteBuffer) {
+        process.send(.data, frame)
+        guard let input else { return }
+        if input.readableBytes > 0 { process.send(.input, input) }
+        process.send(.end, ByteBuffer())
+        self.input = nil
+    }
+
+    mutating func next(until deadline: ContinuousClock.Instant?) -> [GuestEvent] { process.next(until: deadline) }
+    mutating func closeChannel() { process.stopListening() }
+    func signal(_ number: Int32) { process.signal(number) }
+}
+
+// What its thread does.
+extension GuestProcess {
+    var result: GuestState { state.withLock { $0.result } }
+
+    func stopListening() {
+        state.withLock { state in
+            state.isListening = false
+            state.events.removeAll { if case .frame = $0 { true } else { false } }
+        }
+    }
+
+    /// See ``GuestPort/next(until:)``.
+    func next(until deadline: ContinuousClock.Instant?) -> [GuestEvent] {
+        let there = takeEvents()
+        if !there.isEmpty { return there }
+        if let deadline {
+            let left = deadline - .now
+            if left > .zero { _ = doorbell.wait(timeout: .now() + left.dispatchInterval) }
+        } else {
+            doorbell.wait()
+        }
+        return takeEvents()
+    }
+
+    /// What arrived, and the grant for as much again.
+    private func takeEvents() -> [GuestEvent] {
+        let (events, grant) = state.withLock { state -> ([GuestEvent], Int) in
+            defer { state.events = [] }
+            state.taken += state.kept
+            state.kept = 0
+            guard state.taken >= Packet.window / 4 else { return (state.events, 0) }
+            defer { state.taken = 0 }
+            state.receiveCredit += state.taken
+            return (state.events, state.taken)
+        }
+        if grant > 0 { connection.send(Packet.credit(grant, of: number)) }
+        return events
+    }
+}
+
+extension Duration {
+    /// At most a day, in nanoseconds.
+    fileprivate var dispatchInterval: DispatchTimeInterval {
+        let (seconds, attoseconds) = min(self, .seconds(86_400)).components
+        return .nanoseconds(Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000))
+    }
+}

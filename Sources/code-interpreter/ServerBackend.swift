@@ -1,0 +1,90 @@
+import ContainerSandbox
+import Execution
+import Glibc
+import Logging
+import NIOPosix
+import NativeSandbox
+import Settings
+
+/// What makes the sandboxes of this server, as EXECUTOR_BACKEND names it, with what the rest of the server must know of it.
+struct ServerBackend: Sendable {
+    let sandboxes: any SandboxBackend
+    /// Of contexts, Python first; may learn of more later.
+    let languages: @Sendable () -> [Language]
+    /// What is wrong with this host, for the log.
+    let findings: [HostReport.Finding]
+    /// Groups the server must stay in when it gives up root.
+    let groups: [UInt32]
+
+    /// Starts what needs root. `storage` is a directory that is ours alone.
+    ///
+    /// - Throws: what the backend found missing, ``StartFailure``.
+    static func choose(
+        _ settings: Settings,
+        identity: ServerIdentity,
+        storage: String,
+        environment: [String: String],
+        threads: NIOThreadPool,
+        logger: Logger
+    ) throws -> ServerBackend {
+        switch settings.backend {
+        case .docker: try docker(settings, storage: storage, environment: environment, threads: threads, logger: logger)
+        case .native, .kubernetes: try native(settings, identity: identity, threads: threads, logger: logger)
+        }
+    }
+
+    private static func native(
+        _ settings: Settings,
+        identity: ServerIdentity,
+        threads: NIOThreadPool,
+        logger: Logger
+    ) throws -> ServerBackend {
+        let backend = try NativeBackend(
+            settings: NativeSettings(settings, identity: identity),
+            threadPool: threads,
+            logger: logger
+        )
+        let installed = InstalledLanguages(environment: PythonEnvironment.path(settings))
+        for broken in installed.broken {
+            logger.warning("a kernel is left out", metadata: ["path": "\(broken.path)", "reason": "\(broken.reason)"])
+        }
+        let languages = installed.languages
+        return ServerBackend(
+            sandboxes: backend,
+            languages: { languages },
+            findings: backend.report.findings,
+            groups: []
+        )
+    }
+
+    private static func docker(
+        _ settings: Settings,
+        storage: String,
+        environment: [String: String],
+        threads: NIOThreadPool,
+        logger: Logger
+    ) throws -> ServerBackend {
+        let endpoint = try DockerEndpoint(dockerHost: settings.dockerHost, environment: environment)
+        let backend = DockerBackend(
+            settings: ContainerSettings(settings),
+            docker: try DockerSettings(settings, owner: StorageDirectory.owner(of: storage)),
+            endpoint: endpoint,
+            group: .singleton,
+            threadPool: threads,
+            logger: logger
+        )
+        return ServerBackend(
+            sandboxes: backend,
+            languages: { backend.languages },
+            findings: [],
+            groups: Privileges.isRoot ? group(of: endpoint) : []
+        )
+    }
+
+    /// Whose socket the engine's is: without that group the server could not reach it any more.
+    private static func group(of endpoint: DockerEndpoint) -> [UInt32] {
+        var status = stat()
+        guard case .unix(let path) = endpoint.address, stat(path, &status) == 0 else { return [] }
+        return [status.st_gid]
+    }
+}

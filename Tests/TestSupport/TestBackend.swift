@@ -1,0 +1,39 @@
+package import Testing
+
+/// What makes the sandboxes of the servers under test: the suites of BehaviorTests and SecurityTests run over each of them from one source.
+package enum TestBackend: Sendable, Equatable {
+    case native
+    /// A Docker Engine and the image of guests there.
+    case docker(host: String, image: String)
+
+    /// As CODE_INTERPRETER_TEST_BACKEND names it; `docker` needs CODE_INTERPRETER_TEST_DOCKER_HOST and CODE_INTERPRETER_TEST_DOCKER_IMAGE.
+    package static let current: TestBackend = {
+        guard let name = Host.environment("CODE_INTERPRETER_TEST_BACKEND"), name != "native" else { return .native }
+        precondition(name == "docker", "CODE_INTERPRETER_TEST_BACKEND is native or docker")
+        guard let host = Host.environment("CODE_INTERPRETER_TEST_DOCKER_HOST"),
+            let image = Host.environment("CODE_INTERPRETER_TEST_DOCKER_IMAGE")
+        else { preconditionFailure("docker needs CODE_INTERPRETER_TEST_DOCKER_HOST and …_IMAGE") }
+        return .docker(host: host, image: image)
+    }()
+
+    package static var isNative: Bool { current == .native }
+
+    /// Settings of a server that uses it.
+    var settings: [String: String] {
+        switch self {
+        case .native: [:]
+        case .docker(let host, let image):
+            [
+                "EXECUTOR_BACKEND": "docker", "DOCKER_HOST": host, "PYTHON_EXECUTOR_DOCKER_IMAGE": image,
+                "DOCKER_PULL": "false", "POOL_SIZE_BARE": "3", "POOL_SIZE_FULL": "2",
+            ]
+        }
+    }
+}
+
+extension Trait where Self == ConditionTrait {
+    /// Says nothing about sandboxes that are containers; the reason stands in docs/ARCHITECTURE.md, "Two backends, one behaviour".
+    package static func nativeOnly(_ reason: Comment) -> ConditionTrait {
+        .enabled(if: TestBackend.isNative, reason)
+    }
+}
