@@ -206,6 +206,30 @@ class LimitTest(GuestTest):
             self.assertEqual((small.usage["processes"], small.usage["oom_kills"]), (1, 0))
             self.assertGreater(small.usage["memory_peak"], 1 << 20)
 
+    def test_memory(self) -> None:
+        with (
+            harness.cgroup("memory", "memory.limit_in_bytes", str(80 << 20)) as group,
+            self.guest(cgroup=group, join=group) as guest,
+        ):
+            kept = guest.prepare()
+            outcome = guest.run("x = []\nwhile True: x.append(bytearray(1 << 20))")
+            self.assertEqual((outcome.status, outcome.done), (9, None))
+            self.assertGreaterEqual(outcome.usage["oom_kills"], 1)
+            self.assertGreater(outcome.usage["memory_peak"], 70 << 20)
+            # It was the program's child that had it.
+            code = """
+                import os
+                if os.fork() == 0:
+                    x = []
+                    while True: x.append(bytearray(1 << 20))
+                print(os.wait()[1])
+            """
+            inner = guest.run(program(code))
+            self.assertEqual((inner.stdout, inner.done), ("9\n", 0))
+            self.assertGreaterEqual(inner.usage["oom_kills"], 1)
+            kept.send(SIGNAL, b"\x09")
+            self.assertEqual(kept.outcome().status, 9)
+
 
 if __name__ == "__main__":
     unittest.main()
