@@ -214,6 +214,29 @@ struct DockerEngineTests {
         }
     }
 
+    @Test("a stream that is closed from within its own callback ends once, and says no more")
+    func closedFromWithin() async throws {
+        try await EngineScope.run { scope in
+            let id = try await scope.create("sh", "-c", "while echo more; do echo more >&2; done")
+            let streams = ContainerStreams()
+            let holder = Mutex<EngineStream?>(nil)
+            let stream = try await scope.engine.attach(
+                id,
+                onOutput: { _ in
+                    streams.state.withLock { $0.output.append(1) }
+                    holder.withLock { $0 }?.close()
+                },
+                onError: { _ in },
+                onClosed: { error in streams.state.withLock { $0.closings.append(error.map { "\($0)" } ?? "end") } }
+            )
+            holder.withLock { $0 = stream }
+            try await scope.engine.start(id)
+            #expect(await streams.closed())
+            #expect(streams.closings == ["end"] && streams.outputCount == 1, "\(streams.outputCount)")
+            try await scope.engine.remove(id)
+        }
+    }
+
     @Test("an attach that is cancelled leaves no connection, and calls end at once")
     func cancelled() async throws {
         try await EngineScope.run { scope in

@@ -6,12 +6,13 @@ import Testing
 
 @testable import ContainerSandbox
 
-/// Answers every connection on a unix socket with the same bytes, once something was asked.
+/// Answers on a unix socket with the same bytes whatever is asked, but for the version where `knowsVersion`.
 struct FakeDaemon {
     /// Runs `body` with a client of a daemon that answers `answer`, and goes on without end where `isEndless`.
     static func run(
         _ answer: String,
         isEndless: Bool = false,
+        knowsVersion: Bool = false,
         timeouts: EngineTimeouts = EngineTimeouts(),
         _ body: @Sendable (DockerEngine) async throws -> Void
     ) async throws {
@@ -21,7 +22,9 @@ struct FakeDaemon {
         let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Replier(answer: answer, isEndless: isEndless))
+                    try channel.pipeline.syncOperations.addHandler(
+                        Replier(answer: answer, isEndless: isEndless, knowsVersion: knowsVersion)
+                    )
                 }
             }
             .bind(unixDomainSocketPath: path).get()
@@ -58,20 +61,28 @@ struct FakeDaemon {
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
     }
 
+    /// Not sent: the connection is closed.
+    static let hangUp = "hang up"
+
     private final class Replier: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
         typealias OutboundOut = ByteBuffer
 
         let answer: String
         let isEndless: Bool
+        let knowsVersion: Bool
 
-        init(answer: String, isEndless: Bool) {
+        init(answer: String, isEndless: Bool, knowsVersion: Bool) {
             self.answer = answer
             self.isEndless = isEndless
+            self.knowsVersion = knowsVersion
         }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: answer)), promise: nil)
+            let isVersion = knowsVersion && String(buffer: unwrapInboundIn(data)).hasPrefix("GET /version")
+            let text = isVersion ? FakeDaemon.json(#"{"Version":"1","ApiVersion":"1.41"}"#) : answer
+            if text == FakeDaemon.hangUp { return context.close(promise: nil) }
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
             if isEndless { more(context) }
         }
 
@@ -143,11 +154,14 @@ struct FakeDaemonTests {
         }
     }
 
-    @Test("one that does not answer is given up after the time that is set")
-    func silent() async throws {
+    @Test(
+        "one that does not answer, or not to the end, is given up after the time that is set",
+        arguments: ["", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"]
+    )
+    func silent(answer: String) async throws {
         var timeouts = EngineTimeouts()
         timeouts.query = .milliseconds(200)
-        try await FakeDaemon.run("", timeouts: timeouts) { engine in
+        try await FakeDaemon.run(answer, timeouts: timeouts) { engine in
             let error = await #expect(throws: EngineError.self) { _ = try await engine.version() }
             guard case .unreachable(let message) = error else {
                 return #expect(Bool(false), "\(String(describing: error))")
@@ -163,6 +177,65 @@ struct FakeDaemonTests {
         try await FakeDaemon.run(answer) { engine in
             let error = await #expect(throws: EngineError.self) { try await engine.ping() }
             #expect(error == .refused(status: 503, message: "it is broken"))
+        }
+    }
+
+    @Test("one that does not answer holds up no call that is cancelled")
+    func cancelled() async throws {
+        try await FakeDaemon.run("", knowsVersion: true) { engine in
+            _ = try await engine.version()
+            for call in [
+                { _ = try await engine.list(labels: [:]) }, { try await engine.pull("image") { _ in } },
+                { _ = try await ContainerStreams().attach(engine, "abc") },
+            ] as [@Sendable () async throws -> Void] {
+                let error = await #expect(throws: EngineError.self) {
+                    try await withDeadline(.seconds(10), "the call") {
+                        let task = Task { try await call() }
+                        // Whether it is cancelled before or after it was sent, it ends.
+                        try await Task.sleep(for: .milliseconds(50))
+                        task.cancel()
+                        try await task.value
+                    }
+                }
+                guard case .unreachable(let message) = error else {
+                    return #expect(Bool(false), "\(String(describing: error))")
+                }
+                #expect(message.contains("cancelled"), "\(message)")
+            }
+        }
+    }
+
+    @Test(
+        "an attach that gets no stream is an error",
+        arguments: [
+            ("", "no answer"), (FakeDaemon.hangUp, "closed"),
+            ("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "no reason"),
+            ("SMTP\r\n\r\n", "no HTTP"),
+        ]
+    )
+    func noStream(answer: String, part: String) async throws {
+        var timeouts = EngineTimeouts()
+        timeouts.change = .milliseconds(300)
+        try await FakeDaemon.run(answer, knowsVersion: true, timeouts: timeouts) { engine in
+            let streams = ContainerStreams()
+            let error = await #expect(throws: EngineError.self) { _ = try await streams.attach(engine, "abc") }
+            #expect(error?.description.contains(part) == true, "\(String(describing: error))")
+            #expect(streams.closings == [])
+        }
+    }
+
+    @Test("a stream that is none ends with an error, after what came before")
+    func brokenStream() async throws {
+        let frame = "\u{1}\0\0\0\0\0\0\u{2}ok"
+        let answer = "HTTP/1.1 101 UPGRADED\r\n\r\n\(frame)not a frame"
+        try await FakeDaemon.run(answer, knowsVersion: true) { engine in
+            let streams = ContainerStreams()
+            let stream = try await streams.attach(engine, "abc")
+            #expect(await streams.closed())
+            #expect(streams.output == "ok" && streams.closings.count == 1)
+            #expect(streams.closings.first?.contains("no header") == true, "\(streams.closings)")
+            stream.write(ByteBuffer(string: "dropped"))
+            #expect(stream.unsentBytes == 0)
         }
     }
 }

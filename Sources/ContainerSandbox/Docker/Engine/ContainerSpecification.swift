@@ -21,7 +21,8 @@ package struct ContainerSpecification: Sendable, Equatable {
     package var hostname = ""
     package var networkMode = "none"
     package var isRootReadOnly = true
-    /// Paths and the options of what is mounted there.
+    /// Paths and the options of what is mounted there. Where the image has a folder, runc 1.1 gives the mount that folder's mode, whatever
+    /// the options say.
     package var temporaryFileSystems: [String: String] = [:]
     /// Of /dev/shm.
     package var sharedMemoryBytes: Int?

@@ -34,6 +34,11 @@ extension DockerRunFlag {
     private static let volumeOptions = [
         "ro", "rw", "z", "Z", "nocopy", "private", "rprivate", "slave", "rslave", "consistent", "cached", "delegated",
     ]
+    /// The kernel's file systems, the sockets of daemons (the engine's above all), and what engines keep.
+    private static let neverMounted: [[Substring]] = [
+        ["proc"], ["sys"], ["dev"], ["boot"], ["run"], ["var", "run"], ["var", "lib", "docker"],
+        ["var", "lib", "containerd"],
+    ]
     private static let propagations = ["private", "rprivate", "slave", "rslave"]
 
     private static func mount(_ text: String) throws(Problem) -> ContainerSpecification.Mount {
@@ -105,10 +110,9 @@ extension DockerRunFlag {
         guard source.hasPrefix("/"), !parts.contains(".."), !parts.contains(".") else {
             throw Problem("a path of the host is absolute, without . and ..: \(shown)")
         }
-        let isKernel = ["proc", "sys", "dev", "boot"].contains(parts.first.map(String.init) ?? "")
-        // /run and /var/run hold the sockets of daemons, the engine's above all.
-        let isRun = parts == ["run"] || parts == ["var", "run"] || parts == ["var"]
-        if parts.isEmpty || isKernel || isRun || source.hasSuffix(".sock") {
+        let isRefused = source.hasSuffix(".sock") || parts.isEmpty || neverMounted.contains { parts.starts(with: $0) }
+        // What they stand in would bring them along.
+        if isRefused || parts == ["var"] || parts == ["var", "lib"] {
             throw Problem("refused: \(shown) of the host in a container takes the wall between them away")
         }
     }

@@ -97,10 +97,7 @@ final class EngineTransport: Sendable {
         do {
             let deadline = NIODeadline.now() + .engine(request.timeout)
             let response = try await execute(request, version: version, deadline: deadline)
-            return EngineAnswer(
-                status: Int(response.status.code),
-                body: try await response.body.collect(upTo: Self.maximumBody)
-            )
+            return try await Self.whole(response, before: deadline)
         } catch {
             throw explained(error, timeout: request.timeout)
         }
@@ -118,8 +115,7 @@ final class EngineTransport: Sendable {
         do {
             let response = try await execute(request, version: version, deadline: .distantFuture)
             guard (200..<300).contains(response.status.code) else {
-                let body = try await response.body.collect(upTo: Self.maximumBody)
-                throw Self.failure(EngineAnswer(status: Int(response.status.code), body: body))
+                throw Self.failure(try await Self.whole(response, before: .now() + .engine(request.timeout)))
             }
             onHead()
             for try await piece in response.body { try consume(piece) }
@@ -155,6 +151,20 @@ final class EngineTransport: Sendable {
         } catch let error as HTTPClientError where error == .remoteConnectionClosed && request.isRepeatable {
             // A kept connection whose other end had just closed: the daemon was restarted.
             return try await client.execute(message, deadline: deadline)
+        }
+    }
+
+    /// Reads a body to its end. AsyncHTTPClient's own deadline ends with the head.
+    private static func whole(_ response: HTTPClientResponse, before deadline: NIODeadline) async throws -> EngineAnswer
+    {
+        try await withThrowingTaskGroup(of: ByteBuffer.self) { group in
+            group.addTask { try await response.body.collect(upTo: maximumBody) }
+            group.addTask {
+                try await Task.sleep(for: .nanoseconds((deadline - .now()).nanoseconds))
+                throw HTTPClientError.deadlineExceeded
+            }
+            defer { group.cancelAll() }
+            return EngineAnswer(status: Int(response.status.code), body: try await group.next() ?? ByteBuffer())
         }
     }
 
