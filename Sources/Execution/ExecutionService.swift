@@ -13,6 +13,10 @@ package final class ExecutionService: Sendable {
         package var capacityRetryAfter: Duration = .seconds(10)
         /// How long an execution that has its place waits for a sandbox while the backend makes none, as while its launcher is restarted.
         package var sandboxTimeout: Duration = .seconds(10)
+        /// How much longer a request may wait where sandboxes are made, only slowly.
+        package var extraSandboxTimeout: Duration = .zero
+        /// Most sandboxes of a kind in the making at once.
+        package var sandboxesInTheMaking = 4
         package var maxTimeout: Duration = .seconds(60)
         package var cpuTime: Duration = .seconds(5)
         package var outputBytes = 1_000_000
@@ -49,6 +53,9 @@ package final class ExecutionService: Sendable {
         var pooling = SandboxPool.State.Configuration()
         pooling.targets = configuration.poolSizes
         pooling.patience = configuration.sandboxTimeout
+        pooling.extraPatience = configuration.extraSandboxTimeout
+        pooling.makes = configuration.sandboxesInTheMaking
+        pooling.refills = min(pooling.refills, pooling.makes)
         let pool = SandboxPool(configuration: pooling, backend: backend, logger: logger)
         self.pool = pool
         metrics.setLimit(configuration.maxConcurrentExecutions)

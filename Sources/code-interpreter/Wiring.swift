@@ -1,5 +1,6 @@
 import ContainerSandbox
 import Execution
+import Glibc
 import HTTPAPI
 import NativeSandbox
 import Settings
@@ -78,6 +79,12 @@ extension ExecutionService.Configuration {
         // A program may print a good deal more than is kept before it is stopped for it.
         floodBytes = max(floodBytes, 8 * settings.maxOutputBytes)
         producedFiles = ProducedFileLimits(settings)
+        if settings.backend == .docker {
+            // A container takes a second of a processor to become warm: a burst is served one after the other.
+            sandboxTimeout = .seconds(5)
+            extraSandboxTimeout = .seconds(55)
+            sandboxesInTheMaking = max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        }
         poolSizes = [
             .bare: settings.poolSizeBare, .full: settings.poolSizeFull, .notebook: settings.poolSizeNotebook,
         ]

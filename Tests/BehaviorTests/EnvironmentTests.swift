@@ -14,7 +14,7 @@ extension OneShot {
             let answer = try await TestServer.current.execute(code, interactive: isInteractive)
             #expect(
                 answer.stdout
-                    == "__main__ /workspace/__main__.py ['/workspace/__main__.py'] /workspace True\nTrue True\n",
+                    == "__main__ /workspace/__main__.py ['/workspace/__main__.py'] \(TestBackend.workingDirectory) True\nTrue True\n",
                 "\(answer.json)"
             )
         }

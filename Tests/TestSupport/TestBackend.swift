@@ -18,6 +18,12 @@ package enum TestBackend: Sendable, Equatable {
 
     package static var isNative: Bool { current == .native }
 
+    /// As EXECUTOR_BACKEND has it.
+    package static var name: String { isNative ? "native" : "docker" }
+
+    /// What getcwd(2) says in the workspace of an execution: in containers /workspace is a symbolic link.
+    package static var workingDirectory: String { isNative ? "/workspace" : "/home/user" }
+
     /// Settings of a server that uses it.
     var settings: [String: String] {
         switch self {

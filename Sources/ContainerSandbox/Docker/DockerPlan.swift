@@ -20,8 +20,8 @@ struct DockerPlan: Sendable {
     static let home = "/home/user"
     /// What the guest needs to start processes as somebody else, and to end them.
     static let capabilities = ["SETUID", "SETGID", "KILL"]
-    /// The guest itself, and a process on its way into the container.
-    private static let guestProcesses = 8
+    /// The guest itself.
+    private static let guestProcesses = 1
 
     /// The container of a sandbox of `kind`, made by the run `run` of this server, to be gone at `expiry` (seconds since 1970).
     func specification(_ kind: SandboxKind, run: String, expiry: Int) -> ContainerSpecification {

@@ -22,11 +22,18 @@ enum GuestOrder {
         }
     }
 
-    static func open(_ components: [[UInt8]], follow: Bool) -> ByteBuffer {
+    static func open(_ path: TreePath) -> ByteBuffer {
         object("open") { json in
-            write(components, to: &json)
-            json.raw(",\"follow\":")
-            json.bool(follow)
+            write(path, to: &json)
+            json.raw(",\"follow\":true")
+        }
+    }
+
+    /// Of a file that no link leads to.
+    static func open(_ path: WorkspacePath) -> ByteBuffer {
+        object("open") { json in
+            write([Array(path.string.utf8)], to: &json)
+            json.raw(",\"follow\":false")
         }
     }
 
@@ -50,7 +57,7 @@ enum GuestOrder {
 
     static func write(_ path: TreePath, limit: Int, condition: TreeCondition) -> ByteBuffer {
         object("write") { json in
-            write(path.components, to: &json)
+            write(path, to: &json)
             json.raw(",\"limit\":")
             json.integer(limit)
             json.raw(",\"condition\":{\"if\":")
@@ -70,7 +77,7 @@ enum GuestOrder {
     }
 
     static func remove(_ path: TreePath) -> ByteBuffer {
-        object("remove") { json in write(path.components, to: &json) }
+        object("remove") { json in write(path, to: &json) }
     }
 
     static func produced(_ limits: ProducedFileLimits) -> ByteBuffer {
@@ -96,6 +103,12 @@ enum GuestOrder {
         members(&json)
         json.raw("}")
         return json.buffer
+    }
+
+    private static func write(_ path: TreePath, to json: inout JSONWriter) {
+        write(path.components, to: &json)
+        json.raw(",\"directory\":")
+        json.bool(path.mustBeDirectory)
     }
 
     private static func write(_ components: [[UInt8]], to json: inout JSONWriter) {

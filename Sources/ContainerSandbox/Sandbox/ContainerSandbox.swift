@@ -260,7 +260,7 @@ extension ContainerSandbox {
 
     func read(_ path: WorkspacePath, limit: Int) async throws -> AsyncThrowingStream<ByteBuffer, any Error> {
         do {
-            let file = try await OpenedFile([Array(path.string.utf8)], follow: false, connection)
+            let file = try await OpenedFile(GuestOrder.open(path), connection)
             return file.read(from: 0, length: limit) { Self.explained($0, path) }
         } catch {
             throw Self.explained(error, path)

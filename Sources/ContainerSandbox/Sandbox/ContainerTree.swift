@@ -24,13 +24,9 @@ struct ContainerTree: WorkspaceTree {
     }
 
     func open(_ path: TreePath) async throws -> TreeFile {
-        if path.isRoot || path.mustBeDirectory {
-            // Only a directory can be meant; whether there is one, the guest knows.
-            _ = try await list(path, limit: 1)
-            throw WorkspaceTreeError.isADirectory
-        }
+        if path.isRoot { throw WorkspaceTreeError.isADirectory }
         return try await explaining {
-            let file = try await OpenedFile(path.components, follow: true, connection)
+            let file = try await OpenedFile(GuestOrder.open(path), connection)
             return TreeFile(size: file.size, modified: file.modified, entityTag: file.entityTag) { offset, length in
                 file.read(from: offset, length: length, explaining: Self.explained)
             }
@@ -69,7 +65,6 @@ struct ContainerTree: WorkspaceTree {
     func remove(_ path: TreePath) async throws {
         if path.isRoot { throw WorkspaceTreeError.isRoot }
         try await explaining {
-            if path.mustBeDirectory { _ = try await list(path, limit: 1) }
             _ = try await connection.answer(to: GuestOrder.remove(path))
         }
     }
@@ -122,9 +117,14 @@ final class OpenedFile: Sendable {
     private let connection: GuestConnection
 
     /// - Throws: ``GuestRefusal``, ``GuestLost``, `CancellationError`.
-    init(_ components: [[UInt8]], follow: Bool, _ connection: GuestConnection) async throws {
-        let request = try connection.ask(GuestOrder.open(components, follow: follow))
-        let answer = try await request.answer()
+    init(_ order: ByteBuffer, _ connection: GuestConnection) async throws {
+        let request = try connection.ask(order)
+        let answer: JSONObject
+        do { answer = try await request.answer() } catch let error as CancellationError {
+            // It may have been opened all the same.
+            _ = try connection.ask(GuestOrder.close(request.handle))
+            throw error
+        }
         guard let size = answer["size"]?.integer, size >= 0, let seconds = answer["seconds"]?.integer,
             let nanoseconds = answer["nanoseconds"]?.integer, let tag = answer["tag"]?.string
         else {

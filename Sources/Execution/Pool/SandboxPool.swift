@@ -30,7 +30,7 @@ final class SandboxPool: Sendable {
     init(configuration: State.Configuration, backend: any SandboxBackend, logger: Logger) {
         self.backend = backend
         self.logger = logger
-        self.patience = configuration.patience
+        self.patience = configuration.patience + configuration.extraPatience
         self.contents = Mutex(Contents(state: State(configuration: configuration)))
     }
 

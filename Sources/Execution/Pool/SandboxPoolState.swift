@@ -30,6 +30,8 @@ struct SandboxPoolState<Resource: Sendable>: Sendable {
         var restAfterReturn: Duration = .milliseconds(1)
         /// How long a backend may fail before those who wait are told; as long as a restart of its launcher may take.
         var patience: Duration = .seconds(10)
+        /// How much longer than that somebody may wait for a backend that is only slow.
+        var extraPatience: Duration = .zero
     }
 
     /// Why nobody gets a sandbox.
@@ -125,7 +127,7 @@ extension SandboxPoolState {
     /// Why a waiter whose patience is at its end did not get one.
     func reasonForWaiting(_ kind: SandboxKind) -> Refusal {
         shelves[kind]?.failing?.refusal
-            ?? .noCapacity(reason: "no sandbox became ready in \(configuration.patience)", retryAfter: nil)
+            ?? .noCapacity(reason: "no sandbox became ready in \(configuration.patience + configuration.extraPatience)", retryAfter: nil)
     }
 
     /// A taken one comes back, used or dead, to be destroyed.

@@ -13,7 +13,6 @@ extension ContainerSpecification {
         object.add("User", user)
         object.add("WorkingDir", workingDirectory)
         object.add("Hostname", hostname)
-        object.add("NetworkDisabled", networkMode == "none")
         for name in ["OpenStdin", "StdinOnce", "AttachStdin", "AttachStdout", "AttachStderr"] { object.add(name, true) }
         object.add("Tty", false)
         object.add("StopTimeout", stopTimeoutSeconds)

@@ -78,6 +78,8 @@ final class EngineTransport: Sendable {
         configuration.connectionPool.idleTimeout = .seconds(60)
         // Without it a daemon that is gone is tried until the deadline instead of being reported.
         configuration.connectionPool.retryConnectionEstablishment = false
+        // A new connection costs a tenth of a millisecond; one that is kept is a descriptor here and there.
+        configuration.connectionPool.idleTimeout = .seconds(5)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
         configuration.httpVersion = .http1Only
         client = HTTPClient(eventLoopGroup: group, configuration: configuration)
