@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 
+import guest_landlock
 import settled
 
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
@@ -40,6 +41,7 @@ class Identity:
         self._prctl = libc.prctl
         self._prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
         self._capset = libc.capset
+        self.domains = guest_landlock.Domains()
         self._limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     def assume(self) -> None:
@@ -80,6 +82,7 @@ class Identity:
             os.dup2(nowhere, number)
         os.closerange(3, settled.CHANNEL)
         os.closerange(settled.CHANNEL + 1, MOST_DESCRIPTORS)
+        self.domains.enter()
         # Not before all descriptors are gone: from here on other programs may look into this process.
         self._control(PR_SET_DUMPABLE, 1)
         self._be_killed_first()

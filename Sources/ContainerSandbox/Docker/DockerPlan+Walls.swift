@@ -12,6 +12,11 @@ extension DockerPlan {
             wall("privileges", true, "no new ones"),
             wall("system calls", true, "a seccomp profile of our own, where the runtime applies one"),
             wall("limits", true, "memory without swap, processes, open files"),
+            wall(
+                "contexts",
+                greeting?.isApart ?? true,
+                "each in a Landlock domain of its own, where the kernel has version 6 of it: no signals to, no tracing of others"
+            ),
             wall("user", greeting?.isSeparate ?? true, "programs run as user \(greeting?.user ?? 1000), their guest as another"),
         ]
     }

@@ -11,6 +11,8 @@ struct GuestGreeting: Sendable, Equatable {
     var user: Int
     /// Whether that is somebody else than the guest itself.
     var isSeparate: Bool
+    /// Whether programs that run beside each other in the container are kept apart by the kernel (Landlock with scopes).
+    var isApart: Bool
     /// Whether the container's memory and processor time are counted where the guest can read it.
     var countsMemory: Bool
     var countsProcessorTime: Bool
@@ -29,13 +31,14 @@ struct GuestGreeting: Sendable, Equatable {
     init?(_ json: ByteBuffer) {
         guard case .object(let fields) = try? JSONParser.parse(json),
             let version = fields["protocol"]?.integer, let user = fields["uid"]?.integer,
-            let isSeparate = fields["separate"]?.bool, case .object(let counted)? = fields["counted"],
+            let isSeparate = fields["separate"]?.bool, let isApart = fields["apart"]?.bool, case .object(let counted)? = fields["counted"],
             let memory = counted["memory"]?.bool, let processor = counted["cpu"]?.bool,
             case .array(let items)? = fields["languages"], items.count <= Self.maximumLanguages
         else { return nil }
         protocolVersion = version
         self.user = user
         self.isSeparate = isSeparate
+        self.isApart = isApart
         countsMemory = memory
         countsProcessorTime = processor
         languages = []

@@ -4,9 +4,12 @@ package import SeccompPolicy
 
 /// The policy about system calls as container engines take it: the JSON of a seccomp profile.
 package enum EngineSeccompProfile {
-    /// What a guest needs beyond the programs it runs: setgroups, for it gives up its groups when it makes processes of other users.
-    /// Programs may call it too, and fail: it takes a capability.
-    package static let guestCalls = ["setgroups"]
+    /// What a guest needs beyond the programs it runs: setgroups, for it gives up its groups when it makes processes of other users,
+    /// and Landlock, for it gives each of them a domain. Programs may call these too: the first takes a capability, the others can only
+    /// restrict whoever calls them.
+    package static let guestCalls = [
+        "setgroups", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self",
+    ]
 
     /// The profile of `policy`, with `guestCalls` allowed on top.
     ///
