@@ -94,7 +94,10 @@ class Daemon:
             self.process.kill()
             self.process.wait()
         self.log.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        # What the daemon keeps for containers in the network of the host outlives it.
+        for place in (self.folder / "exec/netns").glob("*"):
+            subprocess.run(["umount", str(place)], stderr=subprocess.DEVNULL, check=False)
+        shutil.rmtree(self.folder)
 
 
 class Container:

@@ -135,6 +135,25 @@ class GuestImageTests(unittest.TestCase):
         code = "import pandas, matplotlib.pyplot, sklearn, cv2, sys; print(sys.prefix, pandas.Series([1, 2]).sum())"
         self.assertEqual(self.guest(code, "--user=1000:1000"), "/opt/code-interpreter/venv 3\n")
 
+    @unittest.skipUnless((ROOT / "Runtime/guest.py").exists(), "there is no guest yet")
+    def test_first_process(self) -> None:
+        """As the backend starts it, the guest says that it is ready, and ends with its input."""
+        command = ["docker", "run", "--rm", "--interactive", *GUEST_FLAGS, GUEST]
+        with subprocess.Popen(
+            command, env=DAEMON.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as guest:
+            if guest.stdin is None or guest.stdout is None or guest.stderr is None:
+                raise AssertionError("pipes were asked for")
+            # docs/PROTOCOL.md: length, kind and stream, then what is said.
+            length = int.from_bytes(guest.stdout.read(4), "little")
+            packet = guest.stdout.read(length)
+            guest.stdin.close()
+            complaint = guest.stderr.read().decode()
+            self.assertEqual(packet[:5], b"\x0c\0\0\0\0", complaint)
+            ready = json.loads(packet[5:])
+            self.assertEqual((ready["kind"], ready["uid"], ready["separate"]), ("bare", 1000, True), ready)
+            self.assertEqual(guest.wait(timeout=30), 0, complaint)
+
     def test_languages(self) -> None:
         """Bash and Deno are there, with their kernels."""
         code = (
