@@ -35,6 +35,7 @@ class ProgramTest(GuestTest):
     def test_ready_tells_who_programs_are(self) -> None:
         for guest in self.both():
             separate = guest.ready.pop("separate")
+            self.assertIn(guest.ready.pop("apart"), (True, False))
             self.assertEqual(guest.ready.pop("counted").keys(), {"memory", "cpu"})
             self.assertNotIn("python", {language["language"] for language in guest.ready.pop("languages")})
             self.assertEqual(guest.ready, {"protocol": 1, "kind": "bare", "uid": 1000})

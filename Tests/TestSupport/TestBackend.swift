@@ -37,6 +37,22 @@ package enum TestBackend: Sendable, Equatable {
     }
 }
 
+extension TestBackend {
+    /// Ids of all containers that servers made, running or not.
+    package static func containers() async -> [String] {
+        guard case .docker(let host, _) = current, host.hasPrefix("unix://") else { return [] }
+        let socket = host.dropFirst(7).utf8.map { "%" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let filter = "%7B%22label%22%3A%5B%22code-interpreter.run%22%5D%7D"
+        let answer = try? await HTTP.send(
+            "GET",
+            "http+unix://\(socket)/v1.41/containers/json?all=1&filters=\(filter)",
+            headers: [("Host", "docker")]
+        )
+        guard let answer, answer.status == 200, let list = try? answer.json.array else { return ["unknown: no answer"] }
+        return list.compactMap { $0["Id"]?.string }
+    }
+}
+
 extension Trait where Self == ConditionTrait {
     /// Says nothing about sandboxes that are containers; the reason stands in docs/ARCHITECTURE.md, "Two backends, one behaviour".
     package static func nativeOnly(_ reason: Comment) -> ConditionTrait {
