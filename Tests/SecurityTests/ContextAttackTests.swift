@@ -85,7 +85,7 @@ struct ContextAttackTests {
             environment: ["FACTS": .string(host.json.description)],
             timeout: attack.timeout
         )
-        #expect(!cell.stdout.contains("BREACH"), "\(cell)")
+        #expect(Attack.breaches(in: cell.stdout).isEmpty, "\(cell)")
         // A cell that kills all it can reach may kill itself.
         if name != "07_kill_everything" || cell.ending == nil { #expect(cell.stdout.hasSuffix("held\n"), "\(cell)") }
         try await expectUnharmed(victim)

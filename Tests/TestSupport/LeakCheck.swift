@@ -163,8 +163,8 @@ package struct MachineState: Sendable {
         )
     }
 
-    /// Records an issue for everything that a server left behind which had this `tree`.
-    package func expectNothingLeft(of tree: ProcessTree, folder: String) async {
+    /// Records an issue for everything that a server left behind which had this `tree`, and whose containers have this `owner`.
+    package func expectNothingLeft(of tree: ProcessTree, folder: String, owner: String? = nil) async {
         var alive: [ProcessTree.Member] = []
         var groups: [String] = []
         let isClean = await eventually(within: .seconds(20)) {
@@ -175,7 +175,7 @@ package struct MachineState: Sendable {
         if !isClean { Issue.record("Left behind: processes \(alive), control groups \(groups)") }
         var containers: [String] = []
         _ = await eventually(within: .seconds(20)) {
-            containers = await TestBackend.containers()
+            if let owner { containers = await TestBackend.containers(of: owner) }
             return containers.isEmpty
         }
         if !containers.isEmpty { Issue.record("Left behind: containers \(containers)") }

@@ -27,8 +27,9 @@ package struct ServerScope: SuiteTrait, TestTrait, TestScoping {
                 throw error
             }
             let tree = ProcessTree(root: server.process.pid)
+            let owner = Host.text("\(server.storage)/owner")
             await server.stop()
-            await before.expectNothingLeft(of: tree, folder: server.folder.path)
+            await before.expectNothingLeft(of: tree, folder: server.folder.path, owner: owner)
         }
     }
 

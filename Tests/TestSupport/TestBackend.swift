@@ -38,11 +38,12 @@ package enum TestBackend: Sendable, Equatable {
 }
 
 extension TestBackend {
-    /// Ids of all containers that servers made, running or not.
-    package static func containers() async -> [String] {
+    /// Ids of all containers that the server with that storage folder made, running or not.
+    package static func containers(of owner: String) async -> [String] {
         guard case .docker(let host, _) = current, host.hasPrefix("unix://") else { return [] }
         let socket = host.dropFirst(7).utf8.map { "%" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        let filter = "%7B%22label%22%3A%5B%22code-interpreter.run%22%5D%7D"
+        let label = "code-interpreter.owner%3D\(owner)"
+        let filter = "%7B%22label%22%3A%5B%22\(label)%22%5D%7D"
         let answer = try? await HTTP.send(
             "GET",
             "http+unix://\(socket)/v1.41/containers/json?all=1&filters=\(filter)",

@@ -120,6 +120,11 @@ extension DockerBackend {
             logger.notice("removing a container an earlier run left", metadata: ["id": "\(container.id.prefix(12))"])
             try await engine.remove(container.id)
         }
+        // Engines forget now and then what they had begun to remove.
+        for container in try await engine.list(labels: [DockerPlan.Label.run: run])
+        where ["exited", "dead", "removing"].contains(container.state) && state.withLock({ $0.connections[container.id] == nil }) {
+            try await engine.remove(container.id)
+        }
         let now = WallClock.seconds
         for container in try await engine.list(labels: [:]) {
             guard container.labels[DockerPlan.Label.owner] != nil,

@@ -20,6 +20,16 @@ struct DockerPlan: Sendable {
     static let home = "/home/user"
     /// What the guest needs to start processes as somebody else, and to end them.
     static let capabilities = ["SETUID", "SETGID", "KILL"]
+    /// What tells about the host, or has let programs out of containers: what engines mask by themselves, and more. Below /sys only the control group and what
+    /// file systems say is left.
+    static let maskedPaths =
+        [
+            "acpi", "asound", "cmdline", "interrupts", "kallsyms", "kcore", "keys", "latency_stats", "sched_debug", "scsi",
+            "timer_list", "timer_stats",
+        ].map { "/proc/" + $0 }
+        + ["block", "bus", "class", "dev", "devices", "firmware", "hypervisor", "kernel", "module", "power"].map {
+            "/sys/" + $0
+        }
     /// The guest itself.
     private static let guestProcesses = 1
 
@@ -37,6 +47,7 @@ struct DockerPlan: Sendable {
             Label.owner: docker.owner, Label.run: run, Label.kind: kind.rawValue, Label.expiry: String(expiry),
         ]
         container.addedCapabilities = Self.capabilities
+        container.maskedPaths = Self.maskedPaths
         container.seccompProfile = seccompProfile
         container.memoryBytes = (isContext ? sandboxes.contextMemoryLimitMB : sandboxes.memoryLimitMB + guestMB) << 20
         container.pidsLimit =

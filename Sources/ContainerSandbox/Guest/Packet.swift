@@ -49,7 +49,8 @@ struct Packet: Equatable {
         struct Refused: Error, Equatable {}
 
         mutating func append(_ more: ByteBuffer) {
-            if bytes.readableBytes == 0 { bytes = more } else { bytes.writeImmutableBuffer(more) }
+            bytes.discardReadBytes()
+            bytes.writeImmutableBuffer(more)
         }
 
         /// The next whole packet, nil until there is one.
@@ -63,17 +64,10 @@ struct Packet: Equatable {
             bytes.moveReaderIndex(forwardBy: 4)
             guard let kind = bytes.readInteger(as: UInt8.self).flatMap(Kind.init(rawValue:)),
                 let stream = bytes.readInteger(endianness: .little, as: UInt32.self),
-                let payload = bytes.readSlice(length: size)
+                let slice = bytes.readSlice(length: size)
             else { throw Refused() }
-            if bytes.readableBytes == 0 { bytes = ByteBuffer() } else { bytes.discardReadBytesIfLarge() }
-            return Packet(kind: kind, stream: stream, payload: payload)
+            // A copy: a slice would keep whatever it arrived with in memory for as long as somebody keeps it.
+            return Packet(kind: kind, stream: stream, payload: ByteBuffer(bytes: slice.readableBytesView))
         }
-    }
-}
-
-extension ByteBuffer {
-    /// Lets go of what was read, once that is worth a copy.
-    fileprivate mutating func discardReadBytesIfLarge() {
-        if readerIndex > 1 << 20 { discardReadBytes() }
     }
 }

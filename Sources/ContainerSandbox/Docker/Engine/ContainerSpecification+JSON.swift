@@ -27,6 +27,7 @@ extension ContainerSpecification {
         object.add("NetworkMode", networkMode)
         object.add("IpcMode", "private")
         object.add("CgroupnsMode", "private")
+        if !maskedPaths.isEmpty { object.add("MaskedPaths", maskedPaths) }
         object.add("LogConfig", JSONMembers([("Type", .string("none"))]).value)
         object.add("RestartPolicy", JSONMembers([("Name", .string("no"))]).value)
         object.add("Init", false)

@@ -40,6 +40,8 @@ package struct ContainerSpecification: Sendable, Equatable {
     /// The text of a profile; the daemon's default when nil.
     package var seccompProfile: String?
     package var noNewPrivileges = true
+    /// What nobody in the container sees, in place of the engine's own list; that one when empty.
+    package var maskedPaths: [String] = []
     /// Further ones, as `--security-opt` has them: "apparmor=name", "label=type:name".
     package var securityOptions: [String] = []
     /// The daemon's default when nil.
