@@ -69,15 +69,48 @@ def swift_tests(arguments: list[str]) -> Result:
     """Runs the Swift tests, which were built before."""
     began = time.monotonic()
     result = Result("Swift tests")
+    run_swift_tests(arguments, result, dict(os.environ))
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def run_swift_tests(arguments: list[str], result: Result, environment: dict[str, str]) -> None:
+    """Runs them and reads what came of it into `result`."""
     XUNIT.unlink(missing_ok=True)
     command = ["swift", "test", "--skip-build", "--disable-xctest", "--xunit-output", str(XUNIT), *arguments]
-    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     if XUNIT.exists():
         read_results(XUNIT, result)
     if status != 0 and result.failed == 0:
         result.trouble = f"swift test ended with status {status}"
     elif result.passed == 0:
         result.trouble = "no test ran"
+
+
+def docker_tests() -> Result:
+    """Runs the suites about behaviour and attacks again, over containers, with the images that the tests of the images made."""
+    began = time.monotonic()
+    result = Result("Swift tests over Docker")
+    sys.path.insert(0, str(ROOT / "Tests/ImageTests"))
+    from docker_daemon import Daemon
+    from test_images import GUEST, HINDRANCE
+
+    if HINDRANCE is not None:
+        result.skipped = [f"SecurityTests and BehaviorTests over Docker: {HINDRANCE}"]
+        return result
+    daemon = Daemon()
+    try:
+        environment = {
+            **os.environ,
+            "CODE_INTERPRETER_TEST_BACKEND": "docker",
+            "CODE_INTERPRETER_TEST_DOCKER_HOST": f"unix://{daemon.socket}",
+            "CODE_INTERPRETER_TEST_DOCKER_IMAGE": GUEST,
+        }
+        # The list of native suites stands in docs/ARCHITECTURE.md.
+        run_swift_tests(["--filter", "^(BehaviorTests|SecurityTests)\\."], result, environment)
+        result.skipped = [name for name in result.skipped if "native only: " not in name]
+    finally:
+        daemon.stop()
     result.seconds = time.monotonic() - began
     return result
 
@@ -107,6 +140,9 @@ def main() -> int:
         return 1
     results = [python_tests(folder, tests) for folder, tests in PYTHON_SUITES]
     results.append(swift_tests(sys.argv[1:]))
+    # A part was asked for: natively.
+    if not sys.argv[1:]:
+        results.append(docker_tests())
     lines = [result.line() for result in results]
     good = all(result.is_good for result in results)
     lines += [f"  FAILED: {failure}" for result in results for failure in result.failures]

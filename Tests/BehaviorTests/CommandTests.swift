@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The program's other commands, each started as a person would.
-@Suite("Commands", .machine)
+@Suite("Commands", .machine, .nativeOnly("run and doctor are about native sandboxes"))
 struct CommandTests {
     /// Runs the program with `arguments` and gives its ending and what it wrote.
     private func command(

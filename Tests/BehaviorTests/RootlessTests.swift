@@ -5,7 +5,8 @@ import Testing
 @Suite(
     "A server without root",
     .needs(.otherUsers, .userNamespaces),
-    .server(["ALLOW_WITHOUT_CGROUPS": "true"], as: .ordinary)
+    .server(["ALLOW_WITHOUT_CGROUPS": "true"], as: .ordinary),
+    .nativeOnly("how native sandboxes are built without root")
 )
 struct RootlessTests {
     @Test("programs run as user 1000 in a namespace of their own")

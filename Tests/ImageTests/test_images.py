@@ -45,8 +45,6 @@ GUEST_FLAGS = [
     "--tmpfs=/tmp:mode=1777",
     "--tmpfs=/home/user:uid=1000,gid=1000",
 ]
-# Whether EXECUTOR_BACKEND=docker exists.
-DOCKER_BACKEND = os.environ.get("IMAGE_TESTS_DOCKER_BACKEND") == "1"
 # Each call of the profile is taken out in turn: minutes.
 THOROUGH = os.environ.get("IMAGE_TESTS_THOROUGH") == "1"
 
@@ -63,7 +61,6 @@ def hindrance() -> str | None:
 
 HINDRANCE = hindrance()
 needs_docker = unittest.skipIf(HINDRANCE is not None, str(HINDRANCE))
-needs_backend = unittest.skipUnless(DOCKER_BACKEND, "the docker backend is not there yet: IMAGE_TESTS_DOCKER_BACKEND=1")
 DAEMON: Daemon
 
 
@@ -135,7 +132,6 @@ class GuestImageTests(unittest.TestCase):
         code = "import pandas, matplotlib.pyplot, sklearn, cv2, sys; print(sys.prefix, pandas.Series([1, 2]).sum())"
         self.assertEqual(self.guest(code, "--user=1000:1000"), "/opt/code-interpreter/venv 3\n")
 
-    @unittest.skipUnless((ROOT / "Runtime/guest.py").exists(), "there is no guest yet")
     def test_first_process(self) -> None:
         """As the backend starts it, the guest says that it is ready, and ends with its input."""
         command = ["docker", "run", "--rm", "--interactive", *GUEST_FLAGS, GUEST]
@@ -276,7 +272,6 @@ class NativeModeTests(unittest.TestCase):
 class DockerModeTests(unittest.TestCase):
     """Sandboxes that are containers."""
 
-    @needs_backend
     def test_docker_out_of_docker(self) -> None:
         """With the socket of the daemon around it."""
         group = f"--group-add={DAEMON.socket.stat().st_gid}"
@@ -288,7 +283,6 @@ class DockerModeTests(unittest.TestCase):
         owned = DAEMON.docker("ps", "--all", "--quiet", "--filter", f"ancestor={GUEST}").stdout
         self.assertEqual(owned, "")
 
-    @needs_backend
     def test_docker_in_docker(self) -> None:
         """With a daemon of its own, which got the guest's image from a file."""
         with Container(DAEMON, ["--privileged", preloaded(), *SMALL_POOLS], DIND) as server:

@@ -3,7 +3,12 @@ import TestSupport
 import Testing
 
 /// The script that torments contexts for long, for a moment.
-@Suite("Endurance of contexts", .machine, .serialized)
+@Suite(
+    "Endurance of contexts",
+    .machine,
+    .serialized,
+    .nativeOnly("processes and control groups are counted on this machine")
+)
 struct ContextEnduranceTests {
     @Test(
         "two hundred random cells, disconnects, interrupts, kills and restarts: every stream ends, nothing leaks",

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A wall is taken away before the server starts: it must refuse, or run in a reduced mode that a setting named and /health shows.
-@Suite("Missing walls", .machine, .serialized, .needs(.root))
+@Suite("Missing walls", .machine, .serialized, .needs(.root), .nativeOnly("missing walls of native sandboxes"))
 struct FailClosedTests {
     private static let withoutCgroups = [
         "/usr/bin/unshare", "--mount", "--propagation", "private", "/bin/sh", "-c",

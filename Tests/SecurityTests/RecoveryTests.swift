@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Processes of the server are killed at moments that a printed seed decides.
-@Suite("Recovery", .machine, .serialized)
+@Suite("Recovery", .machine, .serialized, .nativeOnly("deaths of the launcher and of zygotes"))
 struct RecoveryTests {
     /// Which process of a server dies.
     enum Victim: String, CaseIterable, Sendable {

@@ -8,7 +8,8 @@ import Testing
     "Attacks on a server without root",
     .needs(.otherUsers, .userNamespaces),
     .server(["ALLOW_WITHOUT_CGROUPS": "true", "CPU_TIME_LIMIT_SEC": "20"], as: .ordinary),
-    .serialized
+    .serialized,
+    .nativeOnly("native sandboxes without root")
 )
 struct RootlessAttackTests {
     @Test(
