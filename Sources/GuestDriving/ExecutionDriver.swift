@@ -60,9 +60,10 @@ package struct ExecutionDriver<Port: GuestPort> {
         self.kill = kill
         self.pass = pass
         outputs = OutputStream.allCases.map { Output($0, limit: limits.outputBytes) }
-        self.port.send(ServerFrame.run(script, filename: filename))
         start = .now
+        // Before it begins: a short program may have told what it used by the time that it was sent.
         processorWatch = ProcessorWatch(port.counters, limit: limits.cpuTime, start: start)
+        self.port.send(ServerFrame.run(script, filename: filename))
     }
 
     /// Runs the program to its end. Blocks.

@@ -19,7 +19,7 @@ struct ContainerKernelTests {
     private static let opened = #"{"type":"opened"}"#
 
     private func open(_ fake: FakeSandbox) async throws -> any Kernel {
-        try await withDeadline(.seconds(10), "a context") {
+        try await withoutHanging("a context") {
             try await fake.sandbox.openKernel(language: "python", directory: "/workspace")
         }
     }
@@ -124,25 +124,25 @@ struct ContainerKernelTests {
     func neverWarm() async throws {
         var settings = FakeSandbox.settings
         settings.startTime = .milliseconds(20)
-        let deaf = FakeGuest()
+        let soon = settings
         await #expect {
-            try await FakeSandbox.make(deaf, FakeContainer(deaf.connection), .notebook, settings)
+            try await withoutHanging("making") { try await Self.make(soon) }
         } throws: { error in
             guard case SandboxError.setup = error else { return false }
             return true
         }
-        let guest = FakeGuest()
-        let making = Task {
-            try await FakeSandbox.make(guest, FakeContainer(guest.connection), .notebook, FakeSandbox.settings)
-        }
+        let making = Task { try await withoutHanging("making") { try await Self.make(FakeSandbox.settings) } }
         making.cancel()
         await #expect(throws: CancellationError.self) { try await making.value }
     }
 
+    private static func make(_ settings: ContainerSettings) async throws {
+        let deaf = FakeGuest()
+        _ = try await FakeSandbox.make(deaf, FakeContainer(deaf.connection), .notebook, settings)
+    }
+
     @Test("rest in their container, but not while its guest owes an answer")
     func pausing() async throws {
-        let guest = FakeGuest()
-        guest.greet()
         let held = FakeGuest { guest, packet in
             if guest.type(of: packet.stream) == "process" { guest.frame(packet.stream, #"{"type":"ready"}"#) }
         }

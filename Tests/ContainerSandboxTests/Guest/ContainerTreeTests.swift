@@ -41,7 +41,7 @@ struct ContainerTreeTests {
     private static func write(_ guest: FakeGuest, _ pieces: [ByteBuffer], limit: Int = 8 << 20) async throws
         -> TreeWritten
     {
-        try await withDeadline(.seconds(10), "a write") {
+        try await withoutHanging("a write") {
             try await tree(guest).write(path("a"), content: content(pieces), limit: limit, condition: .none)
         }
     }
@@ -243,7 +243,7 @@ struct ContainerTreeTests {
     func silence() async throws {
         let guest = FakeGuest(patience: .milliseconds(30))
         await #expect(throws: WorkspaceTreeError.failed("the sandbox was lost: it does not answer")) {
-            try await withDeadline(.seconds(5), "an end") { try await Self.tree(guest).remove(Self.path("a")) }
+            try await withoutHanging("an end") { try await Self.tree(guest).remove(Self.path("a")) }
         }
         #expect(await guest.isGivenUp())
     }
@@ -260,7 +260,7 @@ struct ContainerTreeTests {
         }
         defer { dripping.cancel() }
         await #expect(throws: WorkspaceTreeError.failed("the sandbox was lost: it does not answer")) {
-            try await withDeadline(.seconds(5), "an end") { try await Self.tree(guest).list(Self.path(""), limit: 1) }
+            try await withoutHanging("an end") { try await Self.tree(guest).list(Self.path(""), limit: 1) }
         }
     }
 
@@ -273,7 +273,7 @@ struct ContainerTreeTests {
         let stream = try await guest.stream("list")
         listing.cancel()
         await #expect(throws: CancellationError.self) {
-            try await withDeadline(.seconds(5), "an end") { try await listing.value }
+            try await withoutHanging("an end") { try await listing.value }
         }
         #expect(guest.arrived(.cancel).map(\.stream) == [stream])
         // What was on its way is no crime, and what comes beyond the window is.
@@ -283,6 +283,19 @@ struct ContainerTreeTests {
         #expect(guest.connection.ending == nil)
         guest.say(.data, stream, "x")
         #expect(await guest.isGivenUp())
+    }
+
+    @Test("bring nothing any longer once they are given up")
+    func nothingKept() async throws {
+        let guest = FakeGuest()
+        let request = try guest.connection.ask(GuestOrder.list(Self.path(""), limit: 1))
+        let stream = UInt32(request.handle)
+        guest.say(.data, stream, "before")
+        request.cancel()
+        guest.say(.data, stream, "after")
+        guest.answer(stream)
+        #expect(try await request.next() == nil)
+        #expect(guest.connection.ending == nil)
     }
 
     @Test("that were opened for somebody who went away are closed")
@@ -317,7 +330,7 @@ struct ContainerTreeTests {
             let listing = Task { try await Self.tree(guest).list(Self.path(""), limit: 1) }
             let cancelling = Task.detached { listing.cancel() }
             do {
-                let listing = try await withDeadline(.seconds(10), "an end") { try await listing.value }
+                let listing = try await withoutHanging("an end") { try await listing.value }
                 #expect(listing.entries.isEmpty)
             } catch is CancellationError {
                 // The other one was faster.

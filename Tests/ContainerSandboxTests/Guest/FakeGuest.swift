@@ -178,7 +178,7 @@ struct FakeSandbox {
         let container = FakeContainer(guest.connection)
         self.container = container
         guest.greet()
-        sandbox = try await withDeadline(.seconds(10), "a sandbox") {
+        sandbox = try await withoutHanging("a sandbox") {
             try await Self.make(guest, container, kind, settings)
         }
     }
@@ -217,8 +217,43 @@ struct FakeSandbox {
             outputBytes: 1 << 20,
             floodBytes: 64 << 20
         )
-        return try await withDeadline(.seconds(15), "a run") {
+        return try await withoutHanging("a run") {
             try await sandbox.run(script, limits: limits, output: output)
         }
     }
+}
+
+/// Waits for what `body` gives, and goes on where it never does; a cancellation is passed on.
+func withoutHanging<Value: Sendable>(
+    _ what: String,
+    _ body: @escaping @Sendable () async throws -> Value
+) async throws -> Value {
+    let slot = Slot<Value>()
+    // Unstructured because a group waits for whoever does not end.
+    let task = Task { slot.put(await Result { try await body() }) }
+    return try await withTaskCancellationHandler {
+        // Another one, as who is cancelled cannot sleep.
+        await Task { _ = await eventually(within: .seconds(15), every: .milliseconds(1)) { slot.value != nil } }.value
+        guard let value = slot.value else { throw Hangs(what: what) }
+        return try value.get()
+    } onCancel: {
+        task.cancel()
+    }
+}
+
+private final class Slot<Value: Sendable>: Sendable {
+    private let content = Mutex<Result<Value, any Error>?>(nil)
+
+    var value: Result<Value, any Error>? { content.withLock { $0 } }
+    func put(_ value: Result<Value, any Error>) { content.withLock { $0 = value } }
+}
+
+extension Result where Success: Sendable, Failure == any Error {
+    fileprivate init(_ body: () async throws -> Success) async {
+        do { self = .success(try await body()) } catch { self = .failure(error) }
+    }
+}
+
+private struct Hangs: Error {
+    var what: String
 }

@@ -1,7 +1,9 @@
+import Dispatch
 import Execution
 import GuestDriving
 import GuestProtocol
 import NIOCore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -188,6 +190,22 @@ struct GuestProcessTests {
         #expect(!guest.isBroken && guest.connection.ending == nil)
     }
 
+    @Test("gets its input in order when a grant comes while it is sent")
+    func grantInBetween() throws {
+        let transport = SlowTransport()
+        let connection = transport.connection
+        let process = try connection.open(GuestOrder.process(cpuTime: nil)) {
+            GuestProcess($0, of: connection, frameLimit: 100, counters: counters)
+        }
+        process.send(.data, ByteBuffer(repeating: 0, count: 700_000))
+        var input = ByteBuffer()
+        for number in 0..<UInt32(150_000) { input.writeInteger(number) }
+        transport.grantDuringNextWrite(700_000, to: 1)
+        process.send(.input, input)
+        transport.waitForGrant()
+        #expect(transport.input == input)
+    }
+
     @Test("gets no more than its window while it grants nothing")
     func noCredit() {
         process.send(.data, ByteBuffer(repeating: 1, count: 3 << 20))
@@ -226,7 +244,7 @@ struct GuestProcessTests {
     func abandonedStart() async throws {
         let waiting = Task { await process.firstFrame(within: .seconds(60)) }
         waiting.cancel()
-        #expect(try await withDeadline(.seconds(5), "the end of the wait") { await waiting.value } == nil)
+        #expect(try await withoutHanging("the end of the wait") { await waiting.value } == nil)
         async let first = process.firstFrame(within: .seconds(60))
         guest.connection.end("it went away")
         #expect(await first == nil)
@@ -253,4 +271,46 @@ struct GuestProcessTests {
         #expect(process.next(until: start + .milliseconds(50)).isEmpty)
         #expect(ContinuousClock.now >= start + .milliseconds(50))
     }
+}
+
+/// Brings a grant in the middle of a write, as another thread does.
+private final class SlowTransport: GuestTransport {
+    let connection = GuestConnection()
+    private let granted = DispatchSemaphore(value: 0)
+    private let state = Mutex(State())
+
+    private struct State {
+        var reader = Packet.Reader()
+        var input = ByteBuffer()
+        var grant: (bytes: Int, stream: UInt32)?
+    }
+
+    init() { connection.start(self) }
+
+    var input: ByteBuffer { state.withLock { $0.input } }
+
+    func grantDuringNextWrite(_ bytes: Int, to stream: UInt32) { state.withLock { $0.grant = (bytes, stream) } }
+
+    func waitForGrant() { _ = granted.wait(timeout: .now() + 10) }
+
+    func write(_ bytes: ByteBuffer) {
+        if let grant = state.withLock({ $0.grant.take() }) {
+            let isWritten = DispatchSemaphore(value: 0)
+            Thread.start { [self] in
+                connection.receive(Packet.credit(grant.bytes, of: grant.stream))
+                isWritten.signal()
+                granted.signal()
+            }
+            // Long enough for whoever can overtake us; nobody may.
+            _ = isWritten.wait(timeout: .now() + .milliseconds(300))
+        }
+        state.withLock { state in
+            state.reader.append(bytes)
+            while let packet = try? state.reader.next() {
+                if packet.kind == .input { state.input.writeImmutableBuffer(packet.payload) }
+            }
+        }
+    }
+
+    func close() {}
 }
