@@ -100,17 +100,18 @@ struct ContainerRunTests {
 
     @Test("that print without end are stopped")
     func flood() async throws {
-        let guest = FakeGuest(
-            FakeGuest.helpful { guest, packet in
-                guard guest.type(of: packet.stream) == "process", packet.kind == .data || packet.kind == .credit else {
-                    return
-                }
-                let count = packet.kind == .data ? 3 : 1
-                for _ in 0..<count { guest.say(.stdout, packet.stream, ByteBuffer(repeating: 65, count: 256 << 10)) }
-            }
-        )
-        let fake = try await FakeSandbox(guest)
-        let outcome = try await fake.run()
+        let isKilled = Mutex(false)
+        let play = Self.heeding { _, _ in }
+        let guest = FakeGuest { guest, packet in
+            if guest.type(of: packet.stream) == "kill" { isKilled.withLock { $0 = true } }
+            play(guest, packet)
+            guard guest.type(of: packet.stream) == "process", packet.kind == .data || packet.kind == .credit,
+                !isKilled.withLock({ $0 })
+            else { return }
+            let count = packet.kind == .data ? 3 : 1
+            for _ in 0..<count { guest.say(.stdout, packet.stream, ByteBuffer(repeating: 65, count: 256 << 10)) }
+        }
+        let outcome = try await FakeSandbox(guest).run()
         #expect(outcome.ending == .outputLimit)
         #expect(outcome.truncatedStreams == [.stdout])
     }
