@@ -203,7 +203,8 @@ let package = Package(
         .testTarget(
             name: "ContainerSandboxTests",
             dependencies: [
-                "ContainerSandbox", "JSON", "SeccompPolicy", "TestSupport",
+                "ContainerSandbox", "Execution", "GuestDriving", "GuestProtocol", "JSON", "SeccompPolicy",
+                "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

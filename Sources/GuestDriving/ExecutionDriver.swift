@@ -60,9 +60,10 @@ package struct ExecutionDriver<Port: GuestPort> {
         self.kill = kill
         self.pass = pass
         outputs = OutputStream.allCases.map { Output($0, limit: limits.outputBytes) }
-        self.port.send(ServerFrame.run(script, filename: filename))
         start = .now
+        // Before it begins: a short program may have told what it used by the time that it was sent.
         processorWatch = ProcessorWatch(port.counters, limit: limits.cpuTime, start: start)
+        self.port.send(ServerFrame.run(script, filename: filename))
     }
 
     /// Runs the program to its end. Blocks.
@@ -108,13 +109,15 @@ package struct ExecutionDriver<Port: GuestPort> {
     /// Whether the program has ended and its output has, too, or was killed and takes too long to end.
     private func isOver(_ state: GuestState) -> Bool {
         if let patienceEnds, patienceEnds <= .now { return true }
+        // What we decided holds, whatever goes away with the program.
+        if verdict != nil, state.lost != nil { return true }
         if outputs.contains(where: \.isOpen) { return false }
         return verdict != nil ? state.isGone : exitCode != nil || state.exit != nil
     }
 
     /// Why waiting is of no use.
     private func failure(_ state: GuestState) -> Failure? {
-        if let reason = state.lost { return verdict == .cancelled ? .cancelled : .lost(reason) }
+        if let reason = state.lost { return .lost(reason) }
         return verdict == nil && state.isGone ? .lost("it was destroyed") : nil
     }
 

@@ -164,6 +164,8 @@ extension KernelDriver {
 // MARK: - The guest
 extension KernelDriver {
     private mutating func hear(_ frame: GuestFrame) {
+        // What it says while it is killed changes nothing.
+        guard verdict == nil else { return }
         switch (frame, phase) {
         case (.opened, .opening(let answer, _)):
             phase = .idle

@@ -33,9 +33,26 @@ package struct FrameReader: Sendable {
         guard length <= limit else { throw Refused() }
         guard bytes.readableBytes >= 4 + length else { return nil }
         bytes.moveReaderIndex(forwardBy: 4)
-        guard let body = bytes.readSlice(length: length), let frame = GuestFrame(body) else { throw Refused() }
-        // What was read stays with whoever holds a part of it; the rest begins anew.
-        if bytes.readableBytes == 0 { bytes = ByteBuffer() }
+        guard let body = bytes.readSlice(length: length), let frame = GuestFrame(Self.compact(body)) else {
+            throw Refused()
+        }
+        if bytes.readableBytes == 0 {
+            bytes = ByteBuffer()
+        } else if bytes.readerIndex >= bytes.readableBytes {
+            // A guest may never let it be empty.
+            bytes.discardReadBytes()
+        }
         return frame
     }
+
+    /// A frame that lives on, in whoever waits for its client, holds no more memory than its own size is worth.
+    private static func compact(_ body: ByteBuffer) -> ByteBuffer {
+        guard body.readableBytes < body.storageCapacity / 2 else { return body }
+        var copy = ByteBufferAllocator().buffer(capacity: body.readableBytes)
+        copy.writeImmutableBuffer(body)
+        return copy
+    }
+
+    /// How many bytes of memory it holds.
+    var heldBytes: Int { bytes.storageCapacity }
 }

@@ -32,6 +32,34 @@ struct FrameTests {
         #expect(frames == [.ready, .done(exitCode: 255), .failed(step: 3, code: 13)])
     }
 
+    @Test("hold no memory of those before them, also when the channel is never empty")
+    func memory() throws {
+        var reader = FrameReader(limit: FrameReader.contextLimit)
+        let bytes = frame(#"{"type":"ready","x":"\#(String(repeating: "x", count: 4000))"}"#)
+        // Every piece ends in the middle of a frame.
+        bytes.prefix(2000).withUnsafeBytes { reader.append($0) }
+        let shifted = Array(bytes.dropFirst(2000) + bytes.prefix(2000))
+        for _ in 0..<2000 {
+            shifted.withUnsafeBytes { reader.append($0) }
+            #expect(try reader.next() == .ready)
+        }
+        #expect(reader.heldBytes < 64 << 10)
+    }
+
+    @Test("are worth their own size, not that of the bytes they came with")
+    func compact() throws {
+        var reader = FrameReader(limit: FrameReader.contextLimit)
+        let large = frame(#"{"type":"ready","x":"\#(String(repeating: "x", count: 1 << 20))"}"#)
+        let small = frame(#"{"type":"display","id":1,"main":true,"data":{"text/plain":"'x'"}}"#)
+        (large + small).withUnsafeBytes { reader.append($0) }
+        #expect(try reader.next() == .ready)
+        guard case .cell(_, .event(.display(let bundle, _)))? = try reader.next() else {
+            Issue.record("no display")
+            return
+        }
+        #expect(try #require(bundle.items.first).json.storageCapacity < 4096)
+    }
+
     @Test("are refused when they are anything but what a guest says", arguments: Self.oddities)
     func odd(body: String) {
         #expect(throws: FrameReader.Refused.self) { try read(body) }

@@ -28,7 +28,9 @@ final class GuestCounters: ResourceCounters {
             read[name] = number
         }
         values.withLock { values in
-            if let time = read["cpu_us"] { values.processorTime = .microseconds(time) }
+            if let time = read["cpu_us"] {
+                values.processorTime = max(values.processorTime ?? .zero, .microseconds(time))
+            }
             values.memoryPeak = read["memory_peak"] ?? values.memoryPeak
             values.kills = read["oom_kills"] ?? values.kills
             values.processes = read["processes"] ?? values.processes

@@ -31,7 +31,8 @@ struct GuestGreeting: Sendable, Equatable {
     init?(_ json: ByteBuffer) {
         guard case .object(let fields) = try? JSONParser.parse(json),
             let version = fields["protocol"]?.integer, let user = fields["uid"]?.integer,
-            let isSeparate = fields["separate"]?.bool, let isApart = fields["apart"]?.bool, case .object(let counted)? = fields["counted"],
+            let isSeparate = fields["separate"]?.bool, let isApart = fields["apart"]?.bool,
+            case .object(let counted)? = fields["counted"],
             let memory = counted["memory"]?.bool, let processor = counted["cpu"]?.bool,
             case .array(let items)? = fields["languages"], items.count <= Self.maximumLanguages
         else { return nil }

@@ -18,10 +18,17 @@ final class GuestProcess: GuestConnection.Stream {
 
     private struct State {
         var frames: FrameReader
-        var events: [GuestEvent] = []
-        /// Bytes of `events` and of frames that are not whole yet, and what was taken but not granted anew.
-        var kept = 0
+        var inbox = GuestInbox()
+        /// Bytes of the channel that came since `inbox` was empty, and what was taken but not granted anew.
+        var heard = 0
         var taken = 0
+        /// Whether ``doorbell`` was rung and nobody has come since.
+        var isRung = false
+        /// Whether it may still be too late for its first frame.
+        var isStarting = false
+        /// Whether nobody takes anything any longer.
+        var isAbandoned = false
+        var usages = 0
         var result = GuestState()
         /// What the guest may still send, and we may.
         var receiveCredit = Packet.window
@@ -45,8 +52,17 @@ final class GuestProcess: GuestConnection.Stream {
         state = Mutex(State(frames: FrameReader(limit: frameLimit)))
     }
 
+    /// A guest that tells more often what a process used is none.
+    private static let mostUsages = 16
+
     /// Ends the wait of whoever waits for events.
-    func wake() { doorbell.signal() }
+    func wake() {
+        let isAsleep = state.withLock { state in
+            defer { state.isRung = true }
+            return !state.isRung
+        }
+        if isAsleep { doorbell.signal() }
+    }
 
     /// Has it be over for its driver: every process of its container was killed.
     func markGone() {
@@ -78,7 +94,7 @@ extension GuestProcess {
         case .stdout: Self.takeOutput(.stdout, packet.payload, &state)
         case .stderr: Self.takeOutput(.stderr, packet.payload, &state)
         case .credit: takeCredit(packet.payload, &state)
-        case .usage: counters.update(JSONValue.object(in: packet.payload).map { .object($0) })
+        case .usage: takeUsage(packet.payload, &state)
         case .exit: takeExit(packet.payload, &state)
         case .open, .input, .end, .signal, .cancel, .answer, .ready: false
         }
@@ -86,9 +102,11 @@ extension GuestProcess {
 
     /// Takes the first frame when it is there, for whoever starts the process; nil when it ended without one, or said nothing for too long.
     func firstFrame(within time: Duration) async -> GuestFrame? {
+        state.withLock { $0.isStarting = true }
         let timer = Task {
             try await Task.sleep(for: time)
             state.withLock { state in
+                guard state.isStarting else { return nil as CheckedContinuation<Void, Never>? }
                 state.result.lost = state.result.lost ?? "it said nothing"
                 return state.waiting.take()
             }?.resume()
@@ -96,16 +114,16 @@ extension GuestProcess {
         defer { timer.cancel() }
         while true {
             let (frame, isOver) = state.withLock { state -> (GuestFrame?, Bool) in
-                let isOver = state.result != GuestState() || !state.isListening
-                guard case .frame(let frame)? = state.events.first else { return (nil, isOver || !state.events.isEmpty) }
-                state.events.removeFirst()
-                return (frame, false)
+                if state.inbox.isEmpty, state.result == GuestState(), !Task.isCancelled { return (nil, false) }
+                state.isStarting = false
+                guard case .frame(let frame)? = state.inbox.takeFirst() else { return (nil, true) }
+                return (frame, true)
             }
-            if frame != nil || isOver || Task.isCancelled { return frame }
+            if isOver { return frame }
             await withTaskCancellationHandler {
                 await withCheckedContinuation { continuation in
                     let isThere = state.withLock { state in
-                        if !state.events.isEmpty || state.result != GuestState() || Task.isCancelled { return true }
+                        if !state.inbox.isEmpty || state.result != GuestState() || Task.isCancelled { return true }
                         state.waiting = continuation
                         return false
                     }
@@ -119,7 +137,6 @@ extension GuestProcess {
 
     private static func spend(_ bytes: ByteBuffer, _ state: inout State) -> Bool {
         state.receiveCredit -= bytes.readableBytes
-        state.kept += bytes.readableBytes
         return state.receiveCredit >= 0 && bytes.readableBytes > 0
     }
 
@@ -127,26 +144,34 @@ extension GuestProcess {
         guard state.openOutputs.contains(stream) else { return false }
         if bytes.readableBytes == 0 {
             state.openOutputs.remove(stream)
-            state.events.append(.outputEnded(stream))
+            if !state.isAbandoned { state.inbox.add(.outputEnded(stream)) }
             return true
         }
         guard spend(bytes, &state) else { return false }
-        state.events.append(.output(stream, bytes))
+        if !state.isAbandoned { state.inbox.add(bytes, of: stream) }
         return true
     }
 
     private static func takeFrames(_ bytes: ByteBuffer, _ state: inout State) -> Bool {
         guard spend(bytes, &state) else { return false }
+        state.heard += bytes.readableBytes
         guard state.isListening else { return true }
         do {
             bytes.withUnsafeReadableBytes { state.frames.append($0) }
-            while let frame = try state.frames.next() { state.events.append(.frame(frame)) }
+            while let frame = try state.frames.next() { state.inbox.add(.frame(frame)) }
         } catch {
             // A frame that is none is the process's fault, not the guest's.
             state.isListening = false
-            state.events.append(.garbled)
+            state.frames = FrameReader(limit: 0)
+            state.inbox.add(.garbled)
         }
         return true
+    }
+
+    private func takeUsage(_ json: ByteBuffer, _ state: inout State) -> Bool {
+        state.usages += 1
+        guard state.usages <= Self.mostUsages else { return false }
+        return counters.update(JSONValue.object(in: json).map { .object($0) })
     }
 
     private func takeExit(_ json: ByteBuffer, _ state: inout State) -> Bool {
@@ -155,6 +180,8 @@ extension GuestProcess {
             counters.update(usage)
         else { return false }
         state.result.exit = ExitStatus(status)
+        // Nobody reads it any longer.
+        state.outgoing = CircularBuffer()
         return true
     }
 
@@ -163,10 +190,11 @@ extension GuestProcess {
     func lose(_ reason: String, isOutOfMemory: Bool) {
         if isOutOfMemory { counters.countKill() }
         let waiting = state.withLock { state in
-            if isOutOfMemory, state.result.exit == nil {
+            state.outgoing = CircularBuffer()
+            if isOutOfMemory {
                 // As if only the program had been killed, which is what happened to it.
-                state.result.exit = ExitStatus(Self.killed)
-                for stream in state.openOutputs { state.events.append(.outputEnded(stream)) }
+                state.result.exit = state.result.exit ?? ExitStatus(Self.killed)
+                for stream in state.openOutputs where !state.isAbandoned { state.inbox.add(.outputEnded(stream)) }
                 state.openOutputs = []
             } else {
                 state.result.lost = reason
@@ -185,26 +213,25 @@ extension GuestProcess {
 extension GuestProcess {
     /// Sends bytes over its channel, or to its standard input, when there is room for them.
     func send(_ kind: Packet.Kind, _ bytes: ByteBuffer) {
-        let ready = state.withLock { state in
+        state.withLock { state in
+            guard state.result.exit == nil, state.result.lost == nil else { return }
             state.outgoing.append(Outgoing(kind: kind, bytes: bytes))
-            return departing(&state)
+            depart(&state)
         }
-        connection.send(ready)
     }
 
     private func takeCredit(_ payload: ByteBuffer, _ state: inout State) -> Bool {
         guard payload.readableBytes == 4,
             let bytes = payload.getInteger(at: payload.readerIndex, endianness: .little, as: UInt32.self),
-            state.sendCredit + Int(bytes) <= Packet.window
+            bytes > 0, state.sendCredit + Int(bytes) <= Packet.window
         else { return false }
         state.sendCredit += Int(bytes)
-        let ready = departing(&state)
-        if ready.readableBytes > 0 { connection.send(ready) }
+        depart(&state)
         return true
     }
 
-    /// Packets of what the credit suffices for.
-    private func departing(_ state: inout State) -> ByteBuffer {
+    /// Sends what the credit suffices for. Under the lock, so that it leaves in its order.
+    private func depart(_ state: inout State) {
         var packets = ByteBuffer()
         while var next = state.outgoing.first {
             if next.kind == .end {
@@ -218,36 +245,8 @@ extension GuestProcess {
             Packet.write(next.kind, of: number, piece, to: &packets)
             if next.bytes.readableBytes == 0 { state.outgoing.removeFirst() } else { state.outgoing[offset: 0] = next }
         }
-        return packets
+        if packets.readableBytes > 0 { connection.send(packets) }
     }
-}
-
-/// A process in a container as the thread that drives it meets it.
-struct ContainerPort: GuestPort {
-    let process: GuestProcess
-    let counters: any ResourceCounters
-    /// What is sent behind the first frame: a program's standard input. nil for a context, which has none.
-    private var input: ByteBuffer?
-
-    init(_ process: GuestProcess, counters: GuestCounters, input: ByteBuffer?) {
-        self.process = process
-        self.counters = counters
-        self.input = input
-    }
-
-    var state: GuestState { process.result }
-
-    mutating func send(_ frame: ByteBuffer) {
-        process.send(.data, frame)
-        guard let input else { return }
-        if input.readableBytes > 0 { process.send(.input, input) }
-        process.send(.end, ByteBuffer())
-        self.input = nil
-    }
-
-    mutating func next(until deadline: ContinuousClock.Instant?) -> [GuestEvent] { process.next(until: deadline) }
-    mutating func closeChannel() { process.stopListening() }
-    func signal(_ number: Int32) { process.signal(number) }
 }
 
 // What its thread does.
@@ -255,9 +254,21 @@ extension GuestProcess {
     var result: GuestState { state.withLock { $0.result } }
 
     func stopListening() {
+        state.withLock { Self.stopListening(&$0) }
+    }
+
+    private static func stopListening(_ state: inout State) {
+        state.isListening = false
+        state.frames = FrameReader(limit: 0)
+        state.inbox.removeFrames()
+    }
+
+    /// Nobody wants anything of it any longer. What it leaves behind may go on, at a pipe that is full in the end.
+    func abandon() {
         state.withLock { state in
-            state.isListening = false
-            state.events.removeAll { if case .frame = $0 { true } else { false } }
+            state.isAbandoned = true
+            Self.stopListening(&state)
+            state.inbox = GuestInbox()
         }
     }
 
@@ -271,19 +282,23 @@ extension GuestProcess {
         } else {
             doorbell.wait()
         }
+        state.withLock { $0.isRung = false }
         return takeEvents()
     }
 
     /// What arrived, and the grant for as much again.
     private func takeEvents() -> [GuestEvent] {
         let (events, grant) = state.withLock { state -> ([GuestEvent], Int) in
-            defer { state.events = [] }
-            state.taken += state.kept
-            state.kept = 0
-            guard state.taken >= Packet.window / 4 else { return (state.events, 0) }
+            let (events, bytes) = state.inbox.take()
+            state.taken += bytes
+            if state.inbox.isEmpty {
+                state.taken += state.heard
+                state.heard = 0
+            }
+            guard state.taken >= Packet.window / 4, !state.isAbandoned else { return (events, 0) }
             defer { state.taken = 0 }
             state.receiveCredit += state.taken
-            return (state.events, state.taken)
+            return (events, state.taken)
         }
         if grant > 0 { connection.send(Packet.credit(grant, of: number)) }
         return events

@@ -20,7 +20,12 @@ struct Packet: Equatable {
     var payload: ByteBuffer
 
     /// Writes one packet behind what is in `buffer`.
-    static func write(_ kind: Kind, of stream: UInt32, _ payload: ByteBuffer = ByteBuffer(), to buffer: inout ByteBuffer) {
+    static func write(
+        _ kind: Kind,
+        of stream: UInt32,
+        _ payload: ByteBuffer = ByteBuffer(),
+        to buffer: inout ByteBuffer
+    ) {
         buffer.writeInteger(UInt32(headerBytes + payload.readableBytes), endianness: .little)
         buffer.writeInteger(kind.rawValue)
         buffer.writeInteger(stream, endianness: .little)

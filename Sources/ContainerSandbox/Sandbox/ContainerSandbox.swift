@@ -13,6 +13,7 @@ final class ContainerSandbox: Sandbox {
     let kind: SandboxKind
     private let connection: GuestConnection
     private let container: any ContainerHandle
+    private let pauser: ContainerPauser
     private let settings: ContainerSettings
     /// What its guest said of itself.
     let greeting: GuestGreeting
@@ -27,6 +28,7 @@ final class ContainerSandbox: Sandbox {
         var waiting: [WarmProcess]
         var isEntering = false
         var hasRun = false
+        var mayHaveStarted = false
     }
 
     /// A process that said that it is ready.
@@ -52,8 +54,9 @@ final class ContainerSandbox: Sandbox {
         self.container = container
         self.settings = settings
         self.threads = threads
+        pauser = ContainerPauser(container)
         do {
-            greeting = try await connection.greeting()
+            greeting = try await connection.greeting(within: settings.startTime)
             guard greeting.protocolVersion == GuestGreeting.currentProtocol else {
                 throw SandboxError.setup(
                     "the image's guest speaks version \(greeting.protocolVersion), this server \(GuestGreeting.currentProtocol); build the image anew"
@@ -62,8 +65,10 @@ final class ContainerSandbox: Sandbox {
             let first = try await Self.start(kind, connection, greeting, settings)
             state = Mutex(State(waiting: [first]))
         } catch let lost as GuestLost {
+            if Task.isCancelled { throw CancellationError() }
             throw SandboxError.setup("the container's guest did not start: \(lost.reason)")
         }
+        connection.setPauser(pauser)
     }
 
     var isAlive: Bool {
@@ -72,9 +77,13 @@ final class ContainerSandbox: Sandbox {
         return kind == .notebook || first?.process.result == GuestState()
     }
 
+    var mayHaveStarted: Bool { state.withLock { $0.mayHaveStarted } }
+
     var tree: any WorkspaceTree { ContainerTree(connection: connection) }
 
     /// Forks a process and waits until it says `ready`.
+    ///
+    /// - Throws: ``GuestLost``, also where only the process is lost; `CancellationError`.
     private static func start(
         _ kind: SandboxKind,
         _ connection: GuestConnection,
@@ -91,7 +100,10 @@ final class ContainerSandbox: Sandbox {
         let first = await process.firstFrame(within: settings.startTime)
         guard first == .ready else {
             process.signal(9)
-            throw GuestLost(reason: first.map { "its process said \($0)" } ?? connection.ending ?? "its process ended")
+            process.abandon()
+            try Task.checkCancellation()
+            let word = first.map { "its process said \(EngineError.legible("\($0)"))" }
+            throw GuestLost(reason: word ?? connection.ending ?? process.result.lost ?? "its process ended")
         }
         return WarmProcess(process: process, counters: counters)
     }
@@ -144,6 +156,7 @@ final class ContainerSandbox: Sandbox {
         _ control: RunControl,
         _ output: @escaping (OutputStream, ByteBuffer) -> Void
     ) throws -> ExecutionDriver<ContainerPort>.End {
+        state.withLock { $0.mayHaveStarted = true }
         let input = ByteBuffer(string: script.standardInput ?? "")
         var driver = ExecutionDriver(
             ContainerPort(first.process, counters: first.counters, input: input),
@@ -190,7 +203,7 @@ final class ContainerSandbox: Sandbox {
         await container.remove()
     }
 
-    func setFrozen(_ isFrozen: Bool) { container.setPaused(isFrozen) }
+    func setFrozen(_ isFrozen: Bool) { pauser.setWanted(isFrozen) }
 }
 
 // MARK: - Files
@@ -208,12 +221,17 @@ extension ContainerSandbox {
             bytes.withUnsafeReadableBytes { hash.update(bufferPointer: $0) }
             try await stage(bytes, to: file.path, sha256: HexadecimalName.encode(hash.finalize()))
         case .blob(let path, let size, let sha256):
+            let blob = try await BlobReader(path: path, threadPool: threads)
             let request = try connection.ask(GuestOrder.stage(file.path, sha256: sha256))
             var sent = 0
-            let blob = try await BlobReader(path: path, threadPool: threads)
-            while let piece = try await blob.next() {
-                sent += piece.readableBytes
-                guard try await request.send(piece) else { break }
+            do {
+                while let piece = try await blob.next() {
+                    sent += piece.readableBytes
+                    guard try await request.send(piece) else { break }
+                }
+            } catch {
+                request.cancel()
+                throw error
             }
             request.finishSending()
             _ = try await request.answer()
@@ -235,15 +253,18 @@ extension ContainerSandbox {
             var files: [ProducedFiles.File] = []
             var total = 0
             while let piece = try await request.next() {
-                for line in try lines.take(piece) {
+                guard let whole = lines.take(piece) else { throw connection.refuseAnswer() }
+                for line in whole {
                     guard let file = Self.producedFile(line), files.count < limits.count,
                         file.size <= limits.bytesPerFile, file.size <= limits.totalBytes - total
-                    else { throw nonsense() }
+                    else { throw connection.refuseAnswer() }
                     total += file.size
                     files.append(file)
                 }
             }
-            guard let omitted = try await request.answer()["omitted"]?.integer, omitted >= 0 else { throw nonsense() }
+            guard let omitted = try await request.answer()["omitted"]?.integer, 0...Self.mostOmitted ~= omitted else {
+                throw connection.refuseAnswer()
+            }
             return ProducedFiles(files: files, omitted: omitted)
         } catch {
             throw Self.explained(error, .entrypoint)
@@ -267,11 +288,8 @@ extension ContainerSandbox {
         }
     }
 
-    /// A guest that says nonsense is given up.
-    private func nonsense() -> GuestLost {
-        connection.end("it answered what was not asked")
-        return GuestLost(reason: "it answered what was not asked")
-    }
+    /// More files than any file system holds, so that no sum of such numbers overflows.
+    private static let mostOmitted = 1 << 53
 
     private static func explained(_ error: any Error, _ path: WorkspacePath) -> any Error {
         switch error {
@@ -308,7 +326,8 @@ extension ContainerSandbox {
         do {
             return try await Self.start(kind, connection, greeting, settings)
         } catch let lost as GuestLost {
-            throw SandboxError.lost(lost.reason)
+            // A container that stands has other contexts, which a process that did not start is nothing to.
+            throw connection.ending == nil ? SandboxError.setup(lost.reason) : SandboxError.lost(lost.reason)
         }
     }
 

@@ -1,6 +1,7 @@
 import Execution
 import JSON
 import NIOCore
+import Synchronization
 
 /// The workspace of a container for file routes: every call is a request to its guest, who is as safe against racing processes as the kernel's own rules
 /// make it, and has no more rights than the program.
@@ -13,12 +14,15 @@ struct ContainerTree: WorkspaceTree {
             var lines = LineReader()
             var entries: [TreeEntry] = []
             while let piece = try await request.next() {
-                for line in try lines.take(piece) {
-                    guard entries.count < limit, let entry = TreeEntry(line) else { throw lose() }
+                guard let whole = lines.take(piece) else { throw connection.refuseAnswer() }
+                for line in whole {
+                    guard entries.count < limit, let entry = TreeEntry(line) else { throw connection.refuseAnswer() }
                     entries.append(entry)
                 }
             }
-            guard let isTruncated = try await request.answer()["truncated"]?.bool else { throw lose() }
+            guard let isTruncated = try await request.answer()["truncated"]?.bool else {
+                throw connection.refuseAnswer()
+            }
             return TreeListing(entries: TreeEntry.sorted(entries), isTruncated: isTruncated)
         }
     }
@@ -57,7 +61,9 @@ struct ContainerTree: WorkspaceTree {
             }
             request.finishSending()
             let answer = try await request.answer()
-            guard let isNew = answer["new"]?.bool, let tag = answer["tag"]?.string else { throw lose() }
+            guard let isNew = answer["new"]?.bool, let tag = answer["tag"]?.string, EntityTag.isSound(tag) else {
+                throw connection.refuseAnswer()
+            }
             return TreeWritten(isNew: isNew, entityTag: tag)
         }
     }
@@ -65,14 +71,8 @@ struct ContainerTree: WorkspaceTree {
     func remove(_ path: TreePath) async throws {
         if path.isRoot { throw WorkspaceTreeError.isRoot }
         try await explaining {
-            _ = try await connection.answer(to: GuestOrder.remove(path))
+            _ = try await connection.ask(GuestOrder.remove(path)).answer()
         }
-    }
-
-    /// A guest that says nonsense is given up.
-    private func lose() -> GuestLost {
-        connection.end("it answered what was not asked")
-        return GuestLost(reason: "it answered what was not asked")
     }
 
     private func explaining<Value>(_ body: () async throws -> Value) async throws -> Value {
@@ -122,26 +122,20 @@ final class OpenedFile: Sendable {
         let answer: JSONObject
         do { answer = try await request.answer() } catch let error as CancellationError {
             // It may have been opened all the same.
-            _ = try connection.ask(GuestOrder.close(request.handle))
+            connection.tell(GuestOrder.close(request.handle))
             throw error
         }
-        guard let size = answer["size"]?.integer, size >= 0, let seconds = answer["seconds"]?.integer,
-            let nanoseconds = answer["nanoseconds"]?.integer, let tag = answer["tag"]?.string
-        else {
-            connection.end("it answered what was not asked")
-            throw GuestLost(reason: "it answered what was not asked")
-        }
+        guard let size = answer["size"]?.integer, size >= 0, let modified = TreeTime(answer),
+            let tag = answer["tag"]?.string, EntityTag.isSound(tag)
+        else { throw connection.refuseAnswer() }
         self.size = size
-        modified = TreeTime(seconds: seconds, nanoseconds: nanoseconds)
+        self.modified = modified
         entityTag = tag
         handle = request.handle
         self.connection = connection
     }
 
-    deinit {
-        // Nobody waits for the answer; a guest that is gone has closed it.
-        _ = try? connection.ask(GuestOrder.close(handle))
-    }
+    deinit { connection.tell(GuestOrder.close(handle)) }
 
     /// Reads piece by piece, each when it is asked for; the file stays open for as long.
     func read(
@@ -158,11 +152,14 @@ final class OpenedFile: Sendable {
     /// One pass through a part of a file.
     private final class Reading: Sendable {
         private let file: OpenedFile
-        private let request: Result<GuestRequest, GuestLost>
+        private let request: Result<GuestRequest, any Error>
+        /// What it may still bring: clients were told how much comes.
+        private let left: Mutex<Int>
 
         init(file: OpenedFile, offset: Int, length: Int) {
             self.file = file
-            request = Result { () throws(GuestLost) in
+            left = Mutex(length)
+            request = Result {
                 try file.connection.ask(GuestOrder.read(file.handle, offset: offset, length: length))
             }
         }
@@ -171,7 +168,14 @@ final class OpenedFile: Sendable {
 
         func next() async throws -> ByteBuffer? {
             let request = try request.get()
-            if let piece = try await request.next() { return piece }
+            if let piece = try await request.next() {
+                let isWanted = left.withLock { left in
+                    left -= piece.readableBytes
+                    return left >= 0
+                }
+                guard isWanted else { throw file.connection.refuseAnswer() }
+                return piece
+            }
             _ = try await request.answer()
             return nil
         }
@@ -184,8 +188,8 @@ struct LineReader {
     /// Longer than any line can be: a path of 4,096 bytes in hexadecimal, and what stands around it.
     private static let longest = 16 << 10
 
-    /// The whole lines there are now.
-    mutating func take(_ piece: ByteBuffer) throws -> [ByteBuffer] {
+    /// The whole lines there are now; nil when one does not end.
+    mutating func take(_ piece: ByteBuffer) -> [ByteBuffer]? {
         rest.writeImmutableBuffer(piece)
         var lines: [ByteBuffer] = []
         while let end = rest.readableBytesView.firstIndex(of: UInt8(ascii: "\n")) {
@@ -194,20 +198,42 @@ struct LineReader {
             rest.moveReaderIndex(forwardBy: 1)
             lines.append(line)
         }
-        guard rest.readableBytes <= Self.longest else { throw GuestLost(reason: "it answered with an endless line") }
-        return lines
+        // The lines hold what they are made of.
+        rest.discardReadBytes()
+        return rest.readableBytes <= Self.longest ? lines : nil
     }
 }
 
 extension TreeEntry {
     /// One line of a listing; nil for what is none.
     fileprivate init?(_ line: ByteBuffer) {
-        guard let fields = JSONValue.object(in: line), let name = fields["name"]?.string.flatMap(HexadecimalName.decode),
+        guard let fields = JSONValue.object(in: line),
+            let name = fields["name"]?.string.flatMap(HexadecimalName.decode),
             1...255 ~= name.count, !name.contains(0), !name.contains(UInt8(ascii: "/")),
-            let isDirectory = fields["directory"]?.bool, let seconds = fields["seconds"]?.integer,
-            let nanoseconds = fields["nanoseconds"]?.integer
+            let isDirectory = fields["directory"]?.bool, let modified = TreeTime(fields)
         else { return nil }
-        let modified = TreeTime(seconds: seconds, nanoseconds: nanoseconds)
-        self.init(name: name, isDirectory: isDirectory, size: fields["size"]?.integer, modified: modified)
+        let size = fields["size"]?.integer
+        if let size, size < 0 { return nil }
+        self.init(name: name, isDirectory: isDirectory, size: size, modified: modified)
     }
+}
+
+extension TreeTime {
+    /// nil for what is no moment.
+    fileprivate init?(_ fields: JSONObject) {
+        guard let seconds = fields["seconds"]?.integer, let nanoseconds = fields["nanoseconds"]?.integer,
+            0..<1_000_000_000 ~= nanoseconds
+        else { return nil }
+        self.init(seconds: seconds, nanoseconds: nanoseconds)
+    }
+}
+
+/// What guests call states of files; it stands in headers.
+private enum EntityTag {
+    static func isSound(_ tag: String) -> Bool {
+        guard 3...130 ~= tag.utf8.count, tag.utf8.first == quote, tag.utf8.last == quote else { return false }
+        return tag.utf8.dropFirst().dropLast().allSatisfy { $0 == UInt8(ascii: "-") || Hexadecimal.value($0) != nil }
+    }
+
+    private static let quote = UInt8(ascii: "\"")
 }
