@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import Any, NoReturn
+from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import frames
+
 
 def take_away() -> None:
     """Be on a system without files that begin without a name and without descriptors of processes, as in gVisor."""
@@ -20,7 +21,7 @@ def take_away() -> None:
             raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), path)
         return real(path, flags, *rest, **named)
 
-    def refuse(process: int, flags: int = 0) -> NoReturn:
+    def refuse(pid: int, flags: int = 0) -> int:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     os.open = open_named
