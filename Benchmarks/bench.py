@@ -20,6 +20,7 @@ import machine
 import programs
 from client import Connection
 from context_bench import ContextBench
+from docker_bench import DockerBench, default_image, is_available
 from server import Server
 from table import Row, latency_row, milliseconds, table, value_row
 
@@ -27,7 +28,8 @@ POOL = {"POOL_SIZE_BARE": "8", "POOL_SIZE_FULL": "8"}
 # What the contexts of one client need that has many.
 CONTEXTS = {"POOL_SIZE_NOTEBOOK": "1", "MAX_CONTEXTS": "64"}
 CLIENTS = [1, 2, 4, 8]
-PARTS = ["starts", "executions", "contexts"]
+NATIVE_PARTS = ["starts", "executions", "contexts"]
+PARTS = [*NATIVE_PARTS, "docker"]
 
 # Processors in use by others above which nothing is said about processor time.
 BUSY = 0.2
@@ -41,21 +43,20 @@ PROGRAMS = [
 
 
 class Bench:
-    """One run: a server, and everything that is measured with it."""
+    """One server with native sandboxes, and everything that is measured with it."""
 
-    def __init__(self, quick: bool) -> None:
+    def __init__(self, quick: bool, background: float) -> None:
         self.quick = quick
         self.rows: list[Row] = []
-        self.background = machine.background_load(1 if quick else 3)
+        self.background = background
         self.server = Server(POOL | CONTEXTS)
         self._wait_until_filled()
         self.connection = Connection(self.server.port)
 
     def run(self, parts: list[str]) -> None:
         """The parts, in the order of the table."""
-        for part in PARTS:
-            if part in parts:
-                getattr(self, part)()
+        for part in parts:
+            getattr(self, part)()
 
     def starts(self) -> None:
         """From nothing to serving, and what that takes."""
@@ -122,7 +123,7 @@ class Bench:
             count = max(clients, 100 if self.quick else 1500)
             used = machine.ProcessorTime(self.background)
             began = time.monotonic()
-            self._in_parallel(clients, count // clients, code)
+            self.server.in_parallel(clients, count // clients, code)
             self._wait_until_filled()
             seconds = time.monotonic() - began
             done = clients * (count // clients)
@@ -159,26 +160,25 @@ class Bench:
             sum(int(size) for name, size in (POOL | CONTEXTS).items() if name.startswith("POOL_"))
         )
 
-    def _in_parallel(self, clients: int, count: int, code: str) -> None:
-        failures: list[Exception] = []
 
-        def one() -> None:
-            connection = Connection(self.server.port)
-            try:
-                for _ in range(count):
-                    connection.execute(code)
-            except (RuntimeError, OSError, AssertionError) as error:
-                failures.append(error)
-            finally:
-                connection.close()
+def native_rows(quick: bool, background: float, parts: list[str]) -> list[Row]:
+    """These parts, with a server of their own."""
+    if not parts:
+        return []
+    bench = Bench(quick, background)
+    try:
+        bench.run(parts)
+    finally:
+        bench.server.stop()
+    return bench.rows
 
-        threads = [threading.Thread(target=one) for _ in range(clients)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failures:
-            raise failures[0]
+
+def docker_rows(quick: bool, image: str) -> list[Row]:
+    """With containers, where there are any."""
+    if not is_available(image):
+        print(f"no Docker daemon answers, or it has no image {image}: nothing is measured with containers\n")
+        return []
+    return DockerBench(image, quick).run()
 
 
 def main() -> int:
@@ -186,16 +186,16 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a short run, for a first look")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="these parts")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here too")
+    parser.add_argument("--docker-image", metavar="IMAGE", default=default_image(), help="the guest, %(default)s")
     arguments = parser.parse_args()
-    bench = Bench(arguments.quick)
-    try:
-        bench.run(arguments.only)
-    finally:
-        bench.server.stop()
-    print(f"{machine.description()}; {bench.background:.2f} processors in use by others before the run\n")
-    print(table(bench.rows))
+    background = machine.background_load(1 if arguments.quick else 3)
+    rows = native_rows(arguments.quick, background, [part for part in NATIVE_PARTS if part in arguments.only])
+    if "docker" in arguments.only:
+        rows += docker_rows(arguments.quick, arguments.docker_image)
+    print(f"{machine.description()}; {background:.2f} processors in use by others before the run\n")
+    print(table(rows))
     if arguments.json:
-        arguments.json.write_text(json.dumps({"machine": machine.description(), "rows": bench.rows}, indent=2) + "\n")
+        arguments.json.write_text(json.dumps({"machine": machine.description(), "rows": rows}, indent=2) + "\n")
     return 0
 
 

@@ -15,7 +15,7 @@ Runner = Callable[[str], None]
 
 def plain(code: str) -> None:
     """An interpreter without any sandbox."""
-    _run([str(PYTHON), "-c", code])
+    run([str(PYTHON), "-c", code])
 
 
 def bubblewrap(code: str) -> None:
@@ -50,16 +50,16 @@ def bubblewrap(code: str) -> None:
         environment,
     ]
     command += ["--chdir", "/workspace", "--setenv", "HOME", "/tmp", str(PYTHON), "-c", code]
-    _run(command)
+    run(command)
 
 
 def docker(image: str) -> Runner:
     """A container for each program."""
 
-    def run(code: str) -> None:
-        _run(["docker", "run", "--rm", "--network", "none", image, "python3", "-c", code])
+    def start(code: str) -> None:
+        run(["docker", "run", "--rm", "--network", "none", image, "python3", "-c", code])
 
-    return run
+    return start
 
 
 def available() -> dict[str, Runner]:
@@ -87,7 +87,8 @@ def _docker_image() -> str | None:
     return wanted if wanted in names else next((name for name in names if "python" in name), None)
 
 
-def _run(command: list[str]) -> None:
+def run(command: list[str]) -> None:
+    """Runs a command that must succeed."""
     folder = os.environ.get("TMPDIR", "/tmp")
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, cwd=folder, check=False)
     if done.returncode != 0:

@@ -15,7 +15,10 @@ from pathlib import Path
 
 from client import Connection
 
-PROGRAM = Path(__file__).resolve().parent.parent / ".build/release/code-interpreter"
+# BENCH_PROGRAM measures another build.
+PROGRAM = Path(
+    os.environ.get("BENCH_PROGRAM") or Path(__file__).resolve().parents[1] / ".build/release/code-interpreter"
+)
 
 
 class Server:
@@ -47,8 +50,8 @@ class Server:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def wait_until_filled(self, expected: int) -> None:
-        """Waits until the pool holds what it should."""
-        connection = Connection(self.port)
+        """Waits until the pool holds what it should. Raises `RuntimeError` when it never does."""
+        connection, ready = Connection(self.port), 0
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             text = connection.request("GET", "/metrics")[1].decode()
@@ -56,9 +59,31 @@ class Server:
                 int(float(value)) for value in re.findall(r"^code_interpreter_pool_ready\S* (\S+)$", text, re.M)
             )
             if ready >= expected:
-                break
+                return connection.close()
             time.sleep(0.02)
-        connection.close()
+        raise RuntimeError(f"the pool holds {ready} of {expected}")
+
+    def in_parallel(self, clients: int, count: int, code: str) -> None:
+        """Has so many clients run a program so often each, and waits for them."""
+        failures: list[Exception] = []
+
+        def one() -> None:
+            connection = Connection(self.port)
+            try:
+                for _ in range(count):
+                    connection.execute(code)
+            except (RuntimeError, OSError, AssertionError) as error:
+                failures.append(error)
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=one) for _ in range(clients)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise failures[0]
 
     def _wait_for(self, word: str) -> float:
         """Milliseconds from the start until the log says so."""

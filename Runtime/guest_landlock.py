@@ -28,12 +28,12 @@ class Domains:
         """Ask what the kernel has."""
         self._call = ctypes.CDLL(None, use_errno=True).syscall
         self._call.restype = ctypes.c_long
-        self.version = max(0, self._call(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION_QUESTION))
+        self.version = max(0, int(self._call(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION_QUESTION)))
 
     @property
     def keep_apart(self) -> bool:
         """Whether neither signals nor memory of other children can be reached."""
-        return self.version >= _WITH_SCOPES
+        return bool(self.version >= _WITH_SCOPES)
 
     def enter(self) -> None:
         """Enter a domain of its own, for good; it needs no_new_privs. Nothing where the kernel has no such thing."""

@@ -350,12 +350,13 @@ class Process:
             return True
         way.is_ended, way.due = True, 0
         if way.kind != _CHANNEL:
-            out.send(way.kind, self.stream)
+            # Before the end that may be the last thing the server waits for.
             self._tell_usage()
+            out.send(way.kind, self.stream)
         return False
 
     def _tell_usage(self) -> None:
-        """Tell what a program used as soon as nobody prints any longer: mostly it says then that it is done, and ends a little later."""
+        """Tell what a program used once nobody prints any longer: mostly it then says that it is done, and ends."""
         if self._status is None and all(way.is_ended or way.kind == _CHANNEL for way in self._ways):
             self._loop.out.send_object(guest_stream.USAGE, self.stream, self._measure())
 

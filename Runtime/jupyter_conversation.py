@@ -64,7 +64,7 @@ class Conversation:
         self._wire = jupyter_wire.Wire(connection)
         self._server = socket.socket(fileno=os.dup(channel.fileno()))
         self._is_server_read = True
-        for descriptor in (kernel.pidfd, *kernel.pipes):
+        for descriptor in (kernel.end, *kernel.pipes):
             self._wire.watch(descriptor)
         self._is_open = self._is_capturing = False
         #: Whether it is Deno's kernel.
@@ -185,7 +185,7 @@ class Conversation:
             self._read_pipes()
         if "stdin" in events:
             self._refuse_input()
-        if self._kernel.pidfd in events:
+        if self._kernel.end in events:
             self._take_last_words()
             raise KernelDied(self._kernel.ending())
         return events

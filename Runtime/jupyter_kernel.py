@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import signal
 import string
 import subprocess
 import sys
+import tempfile
+import threading
 from dataclasses import dataclass, field
 
 #: Where kernelspecs are; folders of users are not among them, for the home is the workspace.
@@ -114,7 +117,7 @@ class Kernel:
         """
         self.spec = spec
         self.environment = environment | _substituted(spec.environment, environment)
-        descriptor = os.open("/tmp", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        descriptor = nameless_file()
         try:
             os.write(descriptor, connection.encode("ascii"))
             command = _command(spec, f"/proc/self/fd/{descriptor}")
@@ -138,7 +141,7 @@ class Kernel:
         for pipe in self.pipes:
             os.set_blocking(pipe, False)
         #: Readable when it ended.
-        self.pidfd = os.pidfd_open(self._process.pid)
+        self.end = _end_of(self._process.pid)
         self._complaint = b""
 
     def read(self, pipe: int) -> bytes:
@@ -169,7 +172,7 @@ class Kernel:
                 pass
 
     def ending(self) -> str:
-        """Say how it ended. To be called when `pidfd` is readable."""
+        """Say how it ended. To be called when `end` is readable."""
         status = self._process.wait()
         if status >= 0:
             return f"exit status {status}"
@@ -191,6 +194,41 @@ class Kernel:
         except ProcessLookupError:
             pass
         self._process.wait()
+
+
+def nameless_file() -> int:
+    """Return a new file of ours that only who has the descriptor can open."""
+    try:
+        return os.open("/tmp", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        # gVisor has no files that begin without a name, some file systems neither.
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+            raise
+    descriptor, path = tempfile.mkstemp(dir="/tmp")
+    os.unlink(path)
+    return descriptor
+
+
+def _end_of(process: int) -> int:
+    """Return a descriptor that becomes readable when a child of ours ends, which must not be waited for before."""
+    try:
+        return os.pidfd_open(process)
+    except OSError as error:
+        # gVisor has no such descriptors.
+        if error.errno != errno.ENOSYS:
+            raise
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    threading.Thread(target=_tell_end, args=(process, writing), daemon=True).start()
+    return reading
+
+
+def _tell_end(process: int, writing: int) -> None:
+    try:
+        os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+    except ChildProcessError:
+        # It was waited for meanwhile.
+        pass
+    os.close(writing)
 
 
 def _command(spec: Spec, connection_file: str) -> list[str]:

@@ -11,6 +11,8 @@ import os
 import re
 import shlex
 
+import jupyter_kernel
+
 #: A bash kernel knows by its prompt when a command ended.
 _PROMPTS = frozenset({"PS1", "PS2", "PROMPT_COMMAND"})
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -84,8 +86,7 @@ class Variables:
 
     def _paths(self) -> tuple[str, str]:
         if self._files is None:
-            flags = os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC
-            self._files = os.open("/tmp", flags, 0o600), os.open("/tmp", flags, 0o600)
+            self._files = jupyter_kernel.nameless_file(), jupyter_kernel.nameless_file()
         process = os.getpid()
         return f"/proc/{process}/fd/{self._files[0]}", f"/proc/{process}/fd/{self._files[1]}"
 

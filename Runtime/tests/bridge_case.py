@@ -37,6 +37,9 @@ def kernel_is_installed(language: str) -> bool:
 class Context:
     """One context and the server's end of its channel."""
 
+    #: Whether its system lacks some calls; see bridge_driver.
+    on_old_system = False
+
     def __init__(
         self, language: str, folder: str, environment: dict[str, str] | None = None, places: str | None = None
     ) -> None:
@@ -63,6 +66,7 @@ class Context:
                 "HOME": home,
                 "LANG": "C.UTF-8",
                 "TMPDIR": temporary,
+                "BRIDGE_OLD_SYSTEM": "yes" if self.on_old_system else "",
             },
         )
         theirs.close()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import unittest
+from unittest import mock
 
-from bridge_case import TESTS, BridgeTest, Context, errors_of, text_of
+from bridge_case import TESTS, BridgeTest, Context, errors_of, kernel_is_installed, text_of
 
 
 class HostileKernelTest(BridgeTest):
@@ -198,6 +199,23 @@ class HostileKernelTest(BridgeTest):
         self.assertRegex(connection_file, r"^/proc/self/fd/\d+$")
         made = {name for name in set(os.listdir("/tmp")) - before if "jupyter" in name or "kernel" in name}
         self.assertEqual(made, set())
+
+
+class OldSystemTest(HostileKernelTest):
+    """The same where the system has neither files that begin without a name nor descriptors of processes."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        patch = mock.patch.object(Context, "on_old_system", True)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def test_variables_for_one_execution(self) -> None:
+        if not kernel_is_installed("bash"):
+            self.skipTest("there is no kernel of bash")
+        context = self.open("bash")
+        self.assertEqual(context.text("echo $WORD", {"WORD": "there"}), "there\n")
+        self.assertEqual(context.text("echo $WORD"), "\n")
 
 
 if __name__ == "__main__":

@@ -148,7 +148,11 @@ extension Setting {
     ]
 
     private static let sandboxes = [
-        choice("EXECUTOR_BACKEND", \.backend, "What makes sandboxes: this machine's kernel, or a Docker Engine. `kubernetes` is still to come."),
+        choice(
+            "EXECUTOR_BACKEND",
+            \.backend,
+            "What makes sandboxes: this machine's kernel, or a Docker Engine. `kubernetes` is still to come."
+        ),
         text(
             "PYTHON_ENVIRONMENT",
             \.pythonEnvironment,

@@ -2,7 +2,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite("Access", .machine, .serialized)
+@Suite("Access", .machine, .serialized, .nativeOnly("about keys and hosts, with many servers that make no sandbox"))
 struct AccessTests {
     private static let alice = "alice-0123456789abcdef"
     private static let bob = "bob-0123456789abcdef"

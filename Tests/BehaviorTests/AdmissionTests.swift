@@ -6,7 +6,8 @@ import Testing
     .server([
         "MAX_CONCURRENT_EXECUTIONS": "1", "EXECUTION_QUEUE_TIMEOUT_SEC": "1", "EXECUTION_RETRY_AFTER_SEC": "7",
     ]),
-    .serialized
+    .serialized,
+    .nativeOnly("about queues, with pools that are full in a moment")
 )
 struct AdmissionTests {
     /// Runs `body` while a program takes the only place.

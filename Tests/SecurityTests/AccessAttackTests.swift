@@ -3,7 +3,12 @@ import TestSupport
 import Testing
 
 /// Attackers in front of the API: other sites, guessers, competitors for a claim, and programs that look for keys.
-@Suite("Attacks on access", .machine, .serialized)
+@Suite(
+    "Attacks on access",
+    .machine,
+    .serialized,
+    .nativeOnly("about keys and hosts, with many servers that make no sandbox")
+)
 struct AccessAttackTests {
     private static let key = "secret-0123456789abcdef"
     private static let settings = ["AUTH_MODE": "token", "API_KEYS": "alice:\(key),bob:bob-0123456789abcdef"]

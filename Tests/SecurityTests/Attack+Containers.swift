@@ -19,7 +19,8 @@ extension Attack {
         // Dropping from the bounding set takes SETPCAP, which a guest does not have; with no_new_privs nothing comes of it.
         "CapBnd 00000000000000e0",
         // No user namespace of its own, unless the daemon remaps ids.
-        "map          0          0 4294967295", "/proc/self/uid_map: ", "/proc/self/projid_map: ", "/proc/self/loginuid: ",
+        "map          0          0 4294967295", "/proc/self/uid_map: ", "/proc/self/projid_map: ",
+        "/proc/self/loginuid: ",
         // Children begin with 1000 and may go back to the guest's 0: the memory killer then takes somebody else of the same container.
         "lower oom_score_adj", "oom_adj",
         // Message queues of the container's own IPC namespace, bounded by RLIMIT_MSGQUEUE.

@@ -3,7 +3,12 @@ import TestSupport
 import Testing
 
 /// Wire-level attacks: malformed, slow and greedy clients.
-@Suite("Hostile clients", .server(["MAX_CONCURRENT_EXECUTIONS": "4", "MAX_FILE_SIZE_MB": "30"]), .serialized)
+@Suite(
+    "Hostile clients",
+    .server(["MAX_CONCURRENT_EXECUTIONS": "4", "MAX_FILE_SIZE_MB": "30"]),
+    .serialized,
+    .nativeOnly("about the wire, the same whatever makes sandboxes")
+)
 struct HostileClientTests {
     private static let code = #"{"code":"print(6*7)","timeout_ms":30000}"#
 

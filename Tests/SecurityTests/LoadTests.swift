@@ -5,7 +5,8 @@ import Testing
 @Suite(
     "Load",
     .server(["MAX_CONCURRENT_EXECUTIONS": "8", "CPU_TIME_LIMIT_SEC": "5", "MEMORY_LIMIT_MB": "128"]),
-    .serialized
+    .serialized,
+    .nativeOnly("floods that containers of a second each would make last for hours")
 )
 struct LoadTests {
     @Test("three hundred runs, eight at a time, a tenth of them hostile: no other run fails and nothing leaks")

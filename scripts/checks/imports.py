@@ -11,6 +11,7 @@ OWN = {
     "Execution",
     "JSON",
     "GuestProtocol",
+    "GuestDriving",
     "HTTPAPI",
     "NativeSandbox",
     "ContainerSandbox",
@@ -28,11 +29,13 @@ ALLOWED = {
     "Execution": set(),
     "JSON": set(),
     "GuestProtocol": {"Execution", "JSON"},
+    "GuestDriving": {"Execution", "GuestProtocol"},
     "Settings": set(),
     "HTTPAPI": {"Execution", "JSON"},
     "SeccompPolicy": set(),
     "NativeSandbox": {
         "Execution",
+        "GuestDriving",
         "GuestProtocol",
         "JSON",
         "CLinux",
@@ -41,7 +44,7 @@ ALLOWED = {
         "CSeccomp",
         "SeccompPolicy",
     },
-    "ContainerSandbox": {"Execution", "GuestProtocol", "JSON", "SeccompPolicy", "Settings"},
+    "ContainerSandbox": {"Execution", "GuestDriving", "GuestProtocol", "JSON", "SeccompPolicy", "Settings"},
     "code-interpreter": {"Execution", "HTTPAPI", "NativeSandbox", "ContainerSandbox", "Settings", "CLinux"},
 }
 
@@ -54,6 +57,7 @@ FORBIDDEN = {
     "Execution": HTTP | KERNEL,
     "JSON": HTTP | KERNEL | FOUNDATION,
     "GuestProtocol": HTTP | KERNEL | FOUNDATION,
+    "GuestDriving": HTTP | FOUNDATION | {"CLinux", "CSeccomp"},
     "Settings": HTTP | KERNEL | FOUNDATION,
     "HTTPAPI": KERNEL,
     "SeccompPolicy": HTTP | FOUNDATION | {"CLinux", "CSeccomp"},

@@ -69,7 +69,8 @@ extension DockerBackend {
                 try await engine.pull(plan.docker.image) { [logger] line in logger.info("pulling: \(line)") }
             } catch {
                 throw Obstacle(
-                    reason: "the image \(plan.docker.image) is absent and cannot be pulled (\(error)); `make images` makes it"
+                    reason:
+                        "the image \(plan.docker.image) is absent and cannot be pulled (\(error)); `make images` makes it"
                 )
             }
         }
@@ -121,11 +122,11 @@ extension DockerBackend {
             try await engine.remove(container.id)
         }
         // Engines forget now and then what they had begun to remove.
+        let now = WallClock.seconds
         for container in try await engine.list(labels: [DockerPlan.Label.run: run])
-        where ["exited", "dead", "removing"].contains(container.state) && state.withLock({ $0.connections[container.id] == nil }) {
+        where Self.isForgotten(container, at: now) && state.withLock({ $0.connections[container.id] == nil }) {
             try await engine.remove(container.id)
         }
-        let now = WallClock.seconds
         for container in try await engine.list(labels: [:]) {
             guard container.labels[DockerPlan.Label.owner] != nil,
                 let expiry = container.labels[DockerPlan.Label.expiry].flatMap({ Int($0) }), expiry < now
@@ -133,6 +134,11 @@ extension DockerBackend {
             logger.notice("removing a container whose time is over", metadata: ["id": "\(container.id.prefix(12))"])
             try await engine.remove(container.id)
         }
+    }
+
+    /// Whether nothing will come of it any more.
+    private static func isForgotten(_ container: ContainerSummary, at now: Int) -> Bool {
+        ["created", "exited", "dead", "removing"].contains(container.state) && now - container.created > 120
     }
 
     /// On the way out: whatever is left of this run.

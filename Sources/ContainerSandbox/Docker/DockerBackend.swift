@@ -195,7 +195,8 @@ package final class DockerBackend: SandboxBackend {
         }
         return BackendStatus(
             isReady: hasLooked && obstacle == nil && failure == nil,
-            message: obstacle ?? (hasLooked ? nil : "the container engine was not asked yet") ?? failure.map { "the latest sandbox could not be built: \($0)" },
+            message: obstacle ?? (hasLooked ? nil : "the container engine was not asked yet")
+                ?? failure.map { "the latest sandbox could not be built: \($0)" },
             walls: plan.walls(engine: version, greeting: greeting),
             reducedModes: plan.reducedModes
         )

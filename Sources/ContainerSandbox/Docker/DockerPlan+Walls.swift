@@ -5,7 +5,11 @@ extension DockerPlan {
     func walls(engine: EngineVersion?, greeting: GuestGreeting?) -> [BackendStatus.Wall] {
         let isOffline = docker.network == "none"
         return [
-            wall("container", true, "Docker \(engine?.engine ?? "of unknown version"), runtime \(docker.runtime ?? "of the engine's choice")"),
+            wall(
+                "container",
+                true,
+                "Docker \(engine?.engine ?? "of unknown version"), runtime \(docker.runtime ?? "of the engine's choice")"
+            ),
             wall("network", isOffline, isOffline ? "none" : "the network \(docker.network), as a setting has it"),
             wall("file system", true, "read-only root; workspace, /tmp and /dev/shm in memory, with limits"),
             wall("capabilities", true, "all dropped; the guest keeps \(Self.capabilities.joined(separator: ", "))"),
@@ -17,7 +21,11 @@ extension DockerPlan {
                 greeting?.isApart ?? true,
                 "each in a Landlock domain of its own, where the kernel has version 6 of it: no signals to, no tracing of others"
             ),
-            wall("user", greeting?.isSeparate ?? true, "programs run as user \(greeting?.user ?? 1000), their guest as another"),
+            wall(
+                "user",
+                greeting?.isSeparate ?? true,
+                "programs run as user \(greeting?.user ?? 1000), their guest as another"
+            ),
         ]
     }
 

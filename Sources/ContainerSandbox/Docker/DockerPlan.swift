@@ -24,12 +24,15 @@ struct DockerPlan: Sendable {
     /// file systems say is left.
     static let maskedPaths =
         [
-            "acpi", "asound", "cmdline", "interrupts", "kallsyms", "kcore", "keys", "latency_stats", "sched_debug", "scsi",
+            "acpi", "asound", "cmdline", "interrupts", "kallsyms", "kcore", "keys", "latency_stats", "sched_debug",
+            "scsi",
             "timer_list", "timer_stats",
         ].map { "/proc/" + $0 }
         + ["block", "bus", "class", "dev", "devices", "firmware", "hypervisor", "kernel", "module", "power"].map {
             "/sys/" + $0
         }
+    /// A runtime such as gVisor has threads of its own in the container's group: 46 were counted when nothing ran in it.
+    private static let runtimeThreads = 192
     /// The guest itself.
     private static let guestProcesses = 1
 
@@ -52,6 +55,7 @@ struct DockerPlan: Sendable {
         container.memoryBytes = (isContext ? sandboxes.contextMemoryLimitMB : sandboxes.memoryLimitMB + guestMB) << 20
         container.pidsLimit =
             (isContext ? sandboxes.contextMaxProcesses : sandboxes.maxProcesses) + Self.guestProcesses
+            + (docker.runtime == nil || docker.runtime == "runc" ? 0 : Self.runtimeThreads)
         container.sharedMemoryBytes = sandboxes.sharedMemorySizeMB << 20
         container.ulimits = [
             .init(name: "nofile", soft: sandboxes.maxOpenFiles, hard: sandboxes.maxOpenFiles),

@@ -266,6 +266,9 @@ extension ContainerSandbox {
                 throw connection.refuseAnswer()
             }
             return ProducedFiles(files: files, omitted: omitted)
+        } catch is GuestLost where state.withLock({ $0.hasRun }) {
+            // How the program ended is known; its files went with a container that ran out of memory, or had to be removed.
+            return ProducedFiles(files: [], omitted: 0)
         } catch {
             throw Self.explained(error, .entrypoint)
         }

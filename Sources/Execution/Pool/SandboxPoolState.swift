@@ -127,7 +127,10 @@ extension SandboxPoolState {
     /// Why a waiter whose patience is at its end did not get one.
     func reasonForWaiting(_ kind: SandboxKind) -> Refusal {
         shelves[kind]?.failing?.refusal
-            ?? .noCapacity(reason: "no sandbox became ready in \(configuration.patience + configuration.extraPatience)", retryAfter: nil)
+            ?? .noCapacity(
+                reason: "no sandbox became ready in \(configuration.patience + configuration.extraPatience)",
+                retryAfter: nil
+            )
     }
 
     /// A taken one comes back, used or dead, to be destroyed.
