@@ -237,7 +237,7 @@ extension Setting {
         text(
             "PYTHON_EXECUTOR_DOCKER_RUN_ARGS",
             \.dockerRunArguments,
-            default: "none",
+            default: "no flags",
             range: "flags of docker run",
             "Further flags for the containers of sandboxes, quoted as in a shell. Flags that take a wall away are refused."
         ) { _ in true },

@@ -1,7 +1,10 @@
 import ArgumentParser
+import ContainerSandbox
 import Execution
 import Foundation
 import Glibc
+import Logging
+import NIOPosix
 import NativeSandbox
 import Settings
 
@@ -19,10 +22,12 @@ struct DoctorCommand: SettingsCommand {
     var unknownArguments: [String] = []
 
     func start(_ reading: SettingsReader.Reading) throws -> Work {
-        let diagnosis = try Diagnosis.make(reading, environment: Environment.variables)
-        print(json ? try diagnosis.json() : diagnosis.text)
-        let status = diagnosis.canStart ? ExitStatus.success : ExitStatus.failure
-        return { status }
+        let isJSON = json
+        return {
+            let diagnosis = try await Diagnosis.make(reading, environment: Environment.variables)
+            print(isJSON ? try diagnosis.json() : diagnosis.text)
+            return diagnosis.canStart ? ExitStatus.success : ExitStatus.failure
+        }
     }
 }
 
@@ -51,8 +56,9 @@ struct Diagnosis: Encodable {
         var cure: String?
     }
 
-    static func make(_ reading: SettingsReader.Reading, environment: [String: String]) throws -> Diagnosis {
+    static func make(_ reading: SettingsReader.Reading, environment: [String: String]) async throws -> Diagnosis {
         let settings = reading.settings
+        if settings.backend == .docker { return try await ofDocker(reading, environment) }
         let identity = try ServerIdentity.resolve(settings)
         let report = HostReport.inspect(NativeSettings(settings, identity: identity))
         let doubts = reading.warnings.map { Problem(severity: "warning", subject: "settings", what: $0, cure: nil) }
@@ -67,6 +73,41 @@ struct Diagnosis: Encodable {
             walls: report.walls.map { Wall(name: $0.name, isStanding: $0.isStanding, detail: $0.detail) },
             findings: all,
             reducedModes: report.reducedModes
+        )
+    }
+
+    /// What the Docker Engine can do; that a container can be made is tried.
+    private static func ofDocker(
+        _ reading: SettingsReader.Reading,
+        _ environment: [String: String]
+    ) async throws -> Diagnosis {
+        let threads = NIOThreadPool(numberOfThreads: 1)
+        threads.start()
+        var quiet = Logger(label: "doctor")
+        quiet.logLevel = .critical
+        let backend = try ServerBackend.dockerBackend(
+            reading.settings,
+            owner: StorageDirectory.randomOwner(),
+            environment: environment,
+            threads: threads,
+            logger: quiet
+        )
+        let obstacle = await backend.examine()
+        let status = await backend.status()
+        await backend.close()
+        try await threads.shutdownGracefully()
+        var findings = reading.warnings.map { Problem(severity: "warning", subject: "settings", what: $0, cure: nil) }
+        if let obstacle {
+            let cure = obstacle.contains("no image") ? "make images, or PYTHON_EXECUTOR_DOCKER_IMAGE" : nil
+            findings.append(Problem(severity: "error", subject: "docker", what: obstacle, cure: cure))
+        }
+        return Diagnosis(
+            version: programVersion,
+            canStart: obstacle == nil,
+            pythonEnvironment: "of the image \(reading.settings.dockerImage)",
+            walls: status.walls.map { Wall(name: $0.name, isStanding: $0.isStanding, detail: $0.detail) },
+            findings: findings,
+            reducedModes: status.reducedModes
         )
     }
 

@@ -33,6 +33,29 @@ struct ServerBackend: Sendable {
         }
     }
 
+    /// For `run`: nobody waits for other interpreters to become warm, and nothing is known of earlier runs.
+    static func forOneExecution(
+        _ settings: Settings,
+        environment: [String: String],
+        threads: NIOThreadPool,
+        logger: Logger
+    ) throws -> any SandboxBackend {
+        if settings.backend == .docker {
+            return try dockerBackend(
+                settings,
+                owner: StorageDirectory.randomOwner(),
+                waitsForEngine: false,
+                environment: environment,
+                threads: threads,
+                logger: logger
+            )
+        }
+        let identity = ServerIdentity(uid: geteuid(), gid: getegid())
+        var native = NativeSettings(settings, identity: identity)
+        native.kinds = [.bare]
+        return try NativeBackend(settings: native, threadPool: threads, logger: logger)
+    }
+
     private static func native(
         _ settings: Settings,
         identity: ServerIdentity,
@@ -64,20 +87,39 @@ struct ServerBackend: Sendable {
         threads: NIOThreadPool,
         logger: Logger
     ) throws -> ServerBackend {
-        let endpoint = try DockerEndpoint(dockerHost: settings.dockerHost, environment: environment)
-        let backend = DockerBackend(
-            settings: ContainerSettings(settings),
-            docker: try DockerSettings(settings, owner: StorageDirectory.owner(of: storage)),
-            endpoint: endpoint,
-            group: .singleton,
-            threadPool: threads,
+        let backend = try dockerBackend(
+            settings,
+            owner: StorageDirectory.owner(of: storage),
+            environment: environment,
+            threads: threads,
             logger: logger
         )
         return ServerBackend(
             sandboxes: backend,
             languages: { backend.languages },
             findings: [],
-            groups: Privileges.isRoot ? group(of: endpoint) : []
+            groups: Privileges.isRoot ? group(of: backend.endpoint) : []
+        )
+    }
+
+    /// Does not reach the engine yet. `owner` names us to it.
+    static func dockerBackend(
+        _ settings: Settings,
+        owner: String,
+        waitsForEngine: Bool = true,
+        environment: [String: String],
+        threads: NIOThreadPool,
+        logger: Logger
+    ) throws -> DockerBackend {
+        var docker = try DockerSettings(settings, owner: owner)
+        docker.waitsForEngine = waitsForEngine
+        return DockerBackend(
+            settings: ContainerSettings(settings),
+            docker: docker,
+            endpoint: try DockerEndpoint(dockerHost: settings.dockerHost, environment: environment),
+            group: .singleton,
+            threadPool: threads,
+            logger: logger
         )
     }
 

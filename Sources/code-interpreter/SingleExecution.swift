@@ -3,27 +3,23 @@ import Glibc
 import Logging
 import NIOCore
 import NIOPosix
-import NativeSandbox
 import Settings
 
 /// One program in one sandbox: no pool, no server.
 struct SingleExecution {
     private let settings: Settings
-    private let backend: NativeBackend
+    private let backend: any SandboxBackend
     private let threads = NIOThreadPool(numberOfThreads: 4)
     private static let patience: Duration = .seconds(30)
 
-    /// Starts the launcher. It runs as whoever we are: what is read and written belongs to the caller.
+    /// Starts what makes sandboxes. It runs as whoever we are: what is read and written belongs to the caller.
     init(_ settings: Settings, logger: Logger) throws {
         self.settings = settings
         signal(SIGPIPE, SIG_IGN)
-        let identity = ServerIdentity(uid: geteuid(), gid: getegid())
-        var native = NativeSettings(settings, identity: identity)
-        // Nobody waits for other interpreters to become warm.
-        native.kinds = [.bare]
-        backend = try NativeBackend(
-            settings: native,
-            threadPool: threads,
+        backend = try ServerBackend.forOneExecution(
+            settings,
+            environment: Environment.variables,
+            threads: threads,
             logger: logger
         )
         threads.start()
@@ -45,7 +41,7 @@ struct SingleExecution {
             let first = try await tasks.next()
             tasks.cancelAll()
             guard let status = first ?? nil else {
-                throw StartFailure("the sandbox launcher ended before the program did")
+                throw StartFailure("what makes sandboxes ended before the program did")
             }
             return status
         }

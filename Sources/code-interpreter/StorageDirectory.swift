@@ -45,7 +45,7 @@ enum StorageDirectory {
         {
             return text
         }
-        let name = (0..<ownerDigits).map { _ in String(Int.random(in: 0..<16), radix: 16) }.joined()
+        let name = randomOwner()
         var status = stat()
         do { try name.write(toFile: file, atomically: true, encoding: .utf8) } catch {
             throw StartFailure("FILE_STORAGE_DIR: \(file) cannot be written: \(error)")
@@ -53,6 +53,11 @@ enum StorageDirectory {
         // Read again after root is gone.
         if stat(path, &status) == 0, Privileges.isRoot { chown(file, status.st_uid, status.st_gid) }
         return name
+    }
+
+    /// A name nobody has.
+    static func randomOwner() -> String {
+        (0..<ownerDigits).map { _ in String(Int.random(in: 0..<16), radix: 16) }.joined()
     }
 
     private static let ownerDigits = 32

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The program's other commands, each started as a person would.
-@Suite("Commands", .machine, .nativeOnly("run and doctor are about native sandboxes"))
+@Suite("Commands", .machine)
 struct CommandTests {
     /// Runs the program with `arguments` and gives its ending and what it wrote.
     private func command(
@@ -17,6 +17,7 @@ struct CommandTests {
             "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": folder.path, "LANG": "C.UTF-8",
         ]
         environment["PYTHON_ENVIRONMENT"] = Installation.pythonEnvironment
+        environment.merge(TestBackend.current.settings) { _, new in new }
         environment.merge(settings) { _, new in new }
         let process = try ChildProcess(
             [Installation.program] + arguments,
@@ -80,12 +81,28 @@ struct CommandTests {
         let result = try await command(["doctor"])
         #expect(result.ending == .exited(0), "\(result)")
         let text = (result.output + result.error).lowercased()
-        for wall in ["seccomp", "landlock", "namespace", "cgroup"] {
+        let own = TestBackend.isNative ? ["namespace", "cgroup"] : ["capabilities", "network"]
+        let walls = ["seccomp", "landlock"] + own
+        for wall in walls {
             #expect(text.contains(wall), "\(wall) in \(text)")
         }
     }
 
-    @Test("doctor ends with 1 and names the cure where something is missing")
+    @Test("doctor and run say at once that there is no engine", .dockerOnly)
+    func noEngine() async throws {
+        let settings = ["DOCKER_HOST": "unix:///nonexistent/docker.sock"]
+        let doctor = try await command(["doctor"], settings)
+        #expect(doctor.ending == .exited(1) && doctor.output.contains("/nonexistent/docker.sock"), "\(doctor)")
+        let folder = try TemporaryFolder("script")
+        defer { folder.remove() }
+        let run = try await command(["run", try folder.file("script.py", "print(1)".utf8)], settings)
+        #expect(run.ending == .exited(1) && run.error.contains("/nonexistent/docker.sock"), "\(run)")
+    }
+
+    @Test(
+        "doctor ends with 1 and names the cure where something is missing",
+        .nativeOnly("the image of containers has the Python")
+    )
     func doctorWithoutPython() async throws {
         let result = try await command(["doctor"], ["PYTHON_ENVIRONMENT": "/nonexistent/env"])
         #expect(result.ending == .exited(1), "\(result)")
@@ -125,7 +142,10 @@ struct CommandTests {
         #expect((result.output + result.error).contains("\(server.port)"), "\(result)")
     }
 
-    @Test("a Python environment that does not exist stops the server with one clear line")
+    @Test(
+        "a Python environment that does not exist stops the server with one clear line",
+        .nativeOnly("the image of containers has the Python")
+    )
     func noEnvironment() async throws {
         let folder = try TemporaryFolder("storage")
         defer { folder.remove() }

@@ -25,7 +25,7 @@ package enum TestBackend: Sendable, Equatable {
     package static var workingDirectory: String { isNative ? "/workspace" : "/home/user" }
 
     /// Settings of a server that uses it.
-    var settings: [String: String] {
+    package var settings: [String: String] {
         switch self {
         case .native: [:]
         case .docker(let host, let image):

@@ -37,9 +37,9 @@ extension DockerBackend {
                 isFirst = false
                 try await follow()
             } catch let error as EngineError {
-                hinder("\(error)")
+                try hinder("\(error)")
             } catch let obstacle as Obstacle {
-                hinder(obstacle.reason)
+                try hinder(obstacle.reason)
             }
             try await Task.sleep(for: Self.retryTime)
         }
@@ -50,7 +50,9 @@ extension DockerBackend {
         var reason: String
     }
 
-    private func hinder(_ reason: String) {
+    private func hinder(_ reason: String) throws {
+        if Task.isCancelled { throw CancellationError() }
+        guard plan.docker.waitsForEngine else { throw DockerBackendError.engine(reason) }
         let isNews = state.withLock { $0.obstacle != reason }
         conclude(reason)
         if isNews { logger.error("no containers can be made", metadata: ["why": "\(reason)"]) }
@@ -158,9 +160,12 @@ extension DockerBackend {
 package enum DockerBackendError: Error, Sendable, Equatable, CustomStringConvertible {
     /// No container can be built as planned.
     case sandbox(String)
+    /// The engine or its image is not there.
+    case engine(String)
 
     package var description: String {
         switch self {
+        case .engine(let reason): reason
         case .sandbox(let reason): "No sandbox can be built with this container engine: \(reason)"
         }
     }

@@ -52,6 +52,29 @@ package final class DockerBackend: SandboxBackend {
         run = (0..<16).map { _ in String(Int.random(in: 0..<16), radix: 16) }.joined()
     }
 
+    /// Where the engine is looked for.
+    package var endpoint: DockerEndpoint { engine.endpoint }
+
+    /// Looks at engine and image once, and makes a container as every other one is made; for `doctor`. Nothing is left of it.
+    ///
+    /// - Returns: what is in the way; nil when nothing is.
+    package func examine() async -> String? {
+        do {
+            let version = try await engine.version()
+            state.withLock { $0.engineVersion = version }
+            guard try await engine.image(plan.docker.image) != nil else {
+                return "the engine has no image \(plan.docker.image)"
+            }
+            await (try make(.bare)).destroy()
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    /// Ends what ``examine()`` used.
+    package func close() async { await engine.shutdown() }
+
     /// Of contexts, each once, Python first; those of the image are known when the first sandbox was made.
     package var languages: [Language] {
         let others = state.withLock { $0.greeting }?.languages ?? []

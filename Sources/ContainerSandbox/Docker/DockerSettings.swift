@@ -12,6 +12,8 @@ package struct DockerSettings: Sendable {
     package var runtime: String?
     /// A container is removed when it has existed for so long, used or not.
     package var timeToLive: Duration = .seconds(86_400)
+    /// Whether an engine or image that is not there is waited for; else it ends the backend.
+    package var waitsForEngine = true
     /// Who we are to the daemon: the same at each start with the same storage folder, and nobody else's at the same time.
     package var owner: String
 

@@ -150,7 +150,11 @@ struct FakeDaemonTests {
     func endless() async throws {
         try await FakeDaemon.run("HTTP/1.1 200 OK\r\n\r\n", isEndless: true) { engine in
             let error = await #expect(throws: EngineError.self) { _ = try await engine.version() }
-            guard case .garbled = error else { return #expect(Bool(false), "\(String(describing: error))") }
+            // Whichever comes first on a busy machine: the limit of size, or that of time.
+            switch error {
+            case .garbled, .unreachable: break
+            default: Issue.record("\(String(describing: error))")
+            }
         }
     }
 
