@@ -38,12 +38,12 @@ package enum TestBackend: Sendable, Equatable {
 }
 
 extension TestBackend {
-    /// Ids of all containers that the server with that storage folder made, running or not.
-    package static func containers(of owner: String) async -> [String] {
+    /// Ids of all containers that the server with that storage folder made, running or not, or those that run.
+    package static func containers(of owner: String, running: Bool = false) async -> [String] {
         if isNative { return [] }
         let label = "code-interpreter.owner%3D\(owner)"
         let filter = "%7B%22label%22%3A%5B%22\(label)%22%5D%7D"
-        let answer = try? await engine("GET", "/containers/json?all=1&filters=\(filter)")
+        let answer = try? await engine("GET", "/containers/json?all=\(running ? 0 : 1)&filters=\(filter)")
         guard let answer, answer.status == 200, let list = try? answer.json.array else { return ["unknown: no answer"] }
         return list.compactMap { $0["Id"]?.string }
     }
