@@ -45,7 +45,6 @@ struct DockerPlan: Sendable {
         container.hostname = "sandbox"
         container.networkMode = docker.network
         container.runtime = docker.runtime
-        container.autoRemove = true
         container.labels = [
             Label.owner: docker.owner, Label.run: run, Label.kind: kind.rawValue, Label.expiry: String(expiry),
         ]
