@@ -100,7 +100,9 @@ extension OneShot {
                 print(socket.gethostbyname("localhost"))
                 """
             let answer = try await TestServer.current.execute(code, timeout: 20_000)
-            #expect(answer.stdout == "ENETUNREACH\nENETUNREACH\nno name\n127.0.0.1\n", "\(answer.json)")
+            // An engine turns IPv6 off where there is no network.
+            let version6 = TestBackend.isNative ? "ENETUNREACH" : "EADDRNOTAVAIL"
+            #expect(answer.stdout == "ENETUNREACH\n\(version6)\nno name\n127.0.0.1\n", "\(answer.json)")
         }
 
         @Test("programs inside can talk over the loopback interface")

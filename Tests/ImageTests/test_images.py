@@ -345,7 +345,7 @@ def preloaded() -> str:
     """The option that gives a daemon inside the guest's image, as `PRELOAD=1` does; the file is made once."""
     file = DAEMON.folder / "guest.tar"
     if not file.exists():
-        names = DAEMON.docker("inspect", "--format", "{{join .RepoTags \" \"}}", GUEST).stdout.split()
+        names = DAEMON.docker("inspect", "--format", '{{join .RepoTags " "}}', GUEST).stdout.split()
         DAEMON.docker("save", "--output", str(file), *names, seconds=300)
     return f"--volume={file}:/opt/code-interpreter/guest.tar:ro"
 
