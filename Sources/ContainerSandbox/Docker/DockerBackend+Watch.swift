@@ -140,7 +140,7 @@ extension DockerBackend {
 
     /// Whether nothing will come of it any more.
     private static func isForgotten(_ container: ContainerSummary, at now: Int) -> Bool {
-        ["created", "exited", "dead", "removing"].contains(container.state) && now - container.created > 120
+        ["created", "exited", "dead", "removing"].contains(container.state) && now - container.created > 60
     }
 
     /// On the way out: whatever is left of this run.

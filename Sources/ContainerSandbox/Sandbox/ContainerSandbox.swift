@@ -199,8 +199,9 @@ final class ContainerSandbox: Sandbox {
     // MARK: The end
 
     func destroy() async {
-        connection.end("it was destroyed")
+        // In this order: a container that ends by itself, as it does without a connection, while it is removed may never be gone.
         await container.remove()
+        connection.end("it was destroyed")
     }
 
     func setFrozen(_ isFrozen: Bool) { pauser.setWanted(isFrozen) }
