@@ -34,18 +34,7 @@ extension Setting {
         _ range: ClosedRange<Int>,
         _ meaning: String
     ) -> Setting {
-        let expected = "a whole number from \(range.lowerBound) to \(range.upperBound)"
-        return Setting(
-            name: name,
-            defaultText: String(Settings()[keyPath: path]),
-            range: "\(range.lowerBound) … \(range.upperBound)",
-            meaning: meaning,
-            isSwitch: false
-        ) { text, settings in
-            guard let value = Int(text), range.contains(value) else { return "\"\(text)\" is not \(expected)" }
-            settings[keyPath: path] = value
-            return nil
-        }
+        integer(name, default: String(Settings()[keyPath: path]), range, meaning) { $1[keyPath: path] = $0 }
     }
 
     /// A number whose default depends on other settings.
@@ -56,6 +45,16 @@ extension Setting {
         _ range: ClosedRange<Int>,
         _ meaning: String
     ) -> Setting {
+        integer(name, default: defaultText, range, meaning) { $1[keyPath: path] = $0 }
+    }
+
+    private static func integer(
+        _ name: String,
+        default defaultText: String,
+        _ range: ClosedRange<Int>,
+        _ meaning: String,
+        store: @escaping @Sendable (Int, inout Settings) -> Void
+    ) -> Setting {
         let expected = "a whole number from \(range.lowerBound) to \(range.upperBound)"
         return Setting(
             name: name,
@@ -65,7 +64,7 @@ extension Setting {
             isSwitch: false
         ) { text, settings in
             guard let value = Int(text), range.contains(value) else { return "\"\(text)\" is not \(expected)" }
-            settings[keyPath: path] = value
+            store(value, &settings)
             return nil
         }
     }

@@ -2,11 +2,10 @@
 # Makes the images that the Dockerfile starts from, for machines that reach a mirror of Debian and no registry of images:
 #   debian:bookworm-slim   with debootstrap
 #   swift:6.3-bookworm     from that and the toolchain of this machine; only with the word `swift` as argument
-# To be run as root; DOCKER_HOST counts. DEBIAN_MIRROR names another mirror. What is made of Debian is kept in .build/images.
+# To be run as root; DOCKER_HOST counts. DEBIAN_MIRROR names another mirror than debootstrap's own. What is made of Debian is kept in .build/images.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 folder=.build/images
 archive=$folder/debian-bookworm-slim.tar
 swift_image=$(sed -n 's/^ARG SWIFT_IMAGE=//p' deploy/docker/Dockerfile)
@@ -29,7 +28,7 @@ debian() {
     root=$(mktemp --directory)
     # shellcheck disable=SC2064 # the folder of this moment
     trap "rm -rf --one-file-system '$root'" EXIT
-    debootstrap --variant=minbase bookworm "$root" "$mirror" >&2 || fail "debootstrap failed; see above"
+    debootstrap --variant=minbase bookworm "$root" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >&2 || fail "debootstrap failed; see above"
     slim_down "$root"
     tar --create --one-file-system --numeric-owner --directory "$root" --file $archive.new .
     mv $archive.new $archive
@@ -39,7 +38,9 @@ debian() {
 
 # As the image of that name has it: no documents, no translations, no packages, and security updates to come.
 slim_down() {
-  local root=$1
+  local root=$1 mirror
+  # debootstrap has written down which one it took.
+  mirror=$(sed -n 's/^deb \([^ ]*\) .*/\1/p' "$root/etc/apt/sources.list" | head --lines=1)
   rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/var/log/*.log
   find "$root/usr/share/doc" -type f ! -name copyright -delete
   rm -rf "$root"/usr/share/man/* "$root"/usr/share/info/* "$root"/usr/share/locale/*

@@ -118,29 +118,30 @@ extension DockerBackend {
 
     /// Removes containers of earlier runs of ours, and those of anybody whose time is over.
     private func reap() async throws(EngineError) {
-        for container in try await engine.list(labels: [DockerPlan.Label.owner: plan.docker.owner])
-        where container.labels[DockerPlan.Label.run] != run {
-            logger.notice("removing a container an earlier run left", metadata: ["id": "\(container.id.prefix(12))"])
-            try await engine.remove(container.id)
-        }
-        // Engines forget now and then what they had begun to remove.
         let now = WallClock.seconds
-        for container in try await engine.list(labels: [DockerPlan.Label.run: run])
-        where Self.isForgotten(container, at: now) && state.withLock({ $0.connections[container.id] == nil }) {
-            try await engine.remove(container.id)
-        }
         for container in try await engine.list(labels: [:]) {
-            guard container.labels[DockerPlan.Label.owner] != nil,
-                let expiry = container.labels[DockerPlan.Label.expiry].flatMap({ Int($0) }), expiry < now
-            else { continue }
-            logger.notice("removing a container whose time is over", metadata: ["id": "\(container.id.prefix(12))"])
+            guard let reason = reasonToRemove(container, at: now) else { continue }
+            logger.notice("removing a container \(reason)", metadata: ["id": "\(container.id.prefix(12))"])
             try await engine.remove(container.id)
         }
     }
 
-    /// Whether nothing will come of it any more.
-    private static func isForgotten(_ container: ContainerSummary, at now: Int) -> Bool {
+    /// nil for what is to stay, and for what no server of ours made.
+    private func reasonToRemove(_ container: ContainerSummary, at now: Int) -> String? {
+        guard let owner = container.labels[DockerPlan.Label.owner] else { return nil }
+        if container.labels[DockerPlan.Label.run] != run {
+            if owner == plan.docker.owner { return "an earlier run left" }
+        } else if isForgotten(container, at: now) {
+            return "that has ended"
+        }
+        let expiry = container.labels[DockerPlan.Label.expiry].flatMap { Int($0) }
+        return expiry.map { $0 < now } ?? false ? "whose time is over" : nil
+    }
+
+    /// Whether nothing will come of it any more: engines forget now and then what they had begun to remove.
+    private func isForgotten(_ container: ContainerSummary, at now: Int) -> Bool {
         ["created", "exited", "dead", "removing"].contains(container.state) && now - container.created > 60
+            && state.withLock { $0.connections[container.id] == nil }
     }
 
     /// On the way out: whatever is left of this run.

@@ -35,6 +35,8 @@ struct DockerPlan: Sendable {
     private static let runtimeThreads = 192
     /// The guest itself.
     private static let guestProcesses = 1
+    /// Its memory, whose interpreter counts as part of its container: native sandboxes share it.
+    private static let guestMB = 192
 
     /// The container of a sandbox of `kind`, made by the run `run` of this server, to be gone at `expiry` (seconds since 1970).
     func specification(_ kind: SandboxKind, run: String, expiry: Int) -> ContainerSpecification {
@@ -51,7 +53,8 @@ struct DockerPlan: Sendable {
         container.addedCapabilities = Self.capabilities
         container.maskedPaths = Self.maskedPaths
         container.seccompProfile = seccompProfile
-        container.memoryBytes = (isContext ? sandboxes.contextMemoryLimitMB : sandboxes.memoryLimitMB + guestMB) << 20
+        container.memoryBytes =
+            (isContext ? sandboxes.contextMemoryLimitMB : sandboxes.memoryLimitMB + Self.guestMB) << 20
         container.pidsLimit =
             (isContext ? sandboxes.contextMaxProcesses : sandboxes.maxProcesses) + Self.guestProcesses
             + (docker.runtime == nil || docker.runtime == "runc" ? 0 : Self.runtimeThreads)
@@ -70,7 +73,4 @@ struct DockerPlan: Sendable {
         docker.runArguments?.apply(to: &container)
         return container
     }
-
-    /// The memory of the guest itself, whose interpreter counts as part of its container: native sandboxes share it.
-    private var guestMB: Int { 192 }
 }

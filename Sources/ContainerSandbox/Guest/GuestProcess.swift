@@ -93,7 +93,7 @@ extension GuestProcess {
         case .data: Self.takeFrames(packet.payload, &state)
         case .stdout: Self.takeOutput(.stdout, packet.payload, &state)
         case .stderr: Self.takeOutput(.stderr, packet.payload, &state)
-        case .credit: takeCredit(packet.payload, &state)
+        case .credit: takeCredit(packet, &state)
         case .usage: takeUsage(packet.payload, &state)
         case .exit: takeExit(packet.payload, &state)
         case .open, .input, .end, .signal, .cancel, .answer, .ready: false
@@ -220,12 +220,9 @@ extension GuestProcess {
         }
     }
 
-    private func takeCredit(_ payload: ByteBuffer, _ state: inout State) -> Bool {
-        guard payload.readableBytes == 4,
-            let bytes = payload.getInteger(at: payload.readerIndex, endianness: .little, as: UInt32.self),
-            bytes > 0, state.sendCredit + Int(bytes) <= Packet.window
-        else { return false }
-        state.sendCredit += Int(bytes)
+    private func takeCredit(_ packet: Packet, _ state: inout State) -> Bool {
+        guard let credit = packet.raise(state.sendCredit) else { return false }
+        state.sendCredit = credit
         depart(&state)
         return true
     }

@@ -55,15 +55,9 @@ final class GuestRequest: GuestConnection.Stream {
             note(packet.payload.readableBytes, &state)
             return state.receiveCredit >= 0 && packet.payload.readableBytes > 0
         case .credit:
-            guard packet.payload.readableBytes == 4,
-                let bytes = packet.payload.getInteger(
-                    at: packet.payload.readerIndex,
-                    endianness: .little,
-                    as: UInt32.self
-                ), bytes > 0, state.sendCredit + Int(bytes) <= Packet.window
-            else { return false }
-            state.sendCredit += Int(bytes)
-            note(Int(bytes), &state)
+            guard let credit = packet.raise(state.sendCredit) else { return false }
+            note(credit - state.sendCredit, &state)
+            state.sendCredit = credit
             return true
         case .answer:
             guard let object = JSONValue.object(in: packet.payload) else { return false }

@@ -46,6 +46,15 @@ struct Packet: Equatable {
         return Self.bytes(.credit, of: stream, payload)
     }
 
+    /// What may be sent when this packet has granted more on top of `credit`; nil for what is no grant, or one beyond the window.
+    func raise(_ credit: Int) -> Int? {
+        guard payload.readableBytes == 4,
+            let bytes = payload.getInteger(at: payload.readerIndex, endianness: .little, as: UInt32.self),
+            bytes > 0, credit + Int(bytes) <= Self.window
+        else { return nil }
+        return credit + Int(bytes)
+    }
+
     /// Cuts bytes into packets.
     struct Reader {
         private var bytes = ByteBuffer()
