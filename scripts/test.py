@@ -11,13 +11,14 @@ import re
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import swift_events
+
 ROOT = Path(__file__).resolve().parent.parent
 SUMMARY = ROOT / ".build/test-summary.txt"
-XUNIT = ROOT / ".build/test-results.xml"
+EVENTS = ROOT / ".build/test-events.jsonl"
 PYTHON_SUITES = [("Runtime", "Runtime/tests"), ("scripts", "scripts"), ("Tests/ImageTests", "Tests/ImageTests")]
 
 
@@ -76,13 +77,17 @@ def swift_tests(arguments: list[str]) -> Result:
 
 def run_swift_tests(arguments: list[str], result: Result, prefix: list[str], settings: dict[str, str]) -> None:
     """Runs them, by a command that ends by running its arguments, and reads what came of it into `result`."""
-    XUNIT.unlink(missing_ok=True)
-    command = [*prefix, "swift", "test", "--skip-build", "--disable-xctest", "--xunit-output", str(XUNIT), *arguments]
+    EVENTS.unlink(missing_ok=True)
+    stream = ["--event-stream-version", "0", "--event-stream-output-path", str(EVENTS)]
+    command = [*prefix, "swift", "test", "--skip-build", "--disable-xctest", *stream, *arguments]
     status = subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}, check=False).returncode
-    if XUNIT.exists():
-        read_results(XUNIT, result)
+    outcome = swift_events.read(EVENTS.read_text().splitlines() if EVENTS.exists() else [])
+    result.passed, result.failed = outcome.passed, len(outcome.failed)
+    result.skipped, result.failures = outcome.skipped, outcome.issues
     if status == 77 and prefix:
         result.skipped = ["no Docker daemon could be started"]
+    elif not outcome.ended:
+        result.trouble = f"swift test ended with status {status} in the middle of the tests"
     elif status != 0 and result.failed == 0:
         result.trouble = f"swift test ended with status {status}"
     elif result.passed == 0:
@@ -102,19 +107,6 @@ def docker_tests() -> Result:
     result.skipped = [name for name in result.skipped if "native only: " not in name]
     result.seconds = time.monotonic() - began
     return result
-
-
-def read_results(path: Path, result: Result) -> None:
-    """Counts what the test run wrote about itself."""
-    for case in ET.parse(path).getroot().iter("testcase"):
-        if (failure := case.find("failure")) is not None:
-            result.failed += 1
-            why = (failure.get("message") or failure.text or "").splitlines()[:1]
-            result.failures.append(f"{case.get('classname')}/{case.get('name')}: {' '.join(why)[:400]}")
-        elif (skipped := case.find("skipped")) is not None:
-            result.skipped.append(f"{case.get('classname')}/{case.get('name')}: {skipped.text}")
-        else:
-            result.passed += 1
 
 
 def skipped_security_tests(results: list[Result]) -> list[str]:
