@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +19,10 @@ RUNTIME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, RUNTIME)
 
 import frames as frames  # noqa: E402, PLC0414 - found through the line above
+
+# A shell that starts us in the background has us ignore these, and with us everything we start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 #: How long anything may take before a test gives up, in seconds.
 DEADLINE = 60.0
