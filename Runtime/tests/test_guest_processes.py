@@ -52,7 +52,9 @@ class ProgramTest(GuestTest):
             print(os.getresuid(), os.getresgid(), os.getgroups(), caps, status['NoNewPrivs'].strip())
             print(os.getcwd(), os.getsid(0) == os.getpid(), open('/proc/self/oom_score_adj').read().strip())
             print(sorted({int(name) for name in os.listdir('/proc/self/fd')} - {3}), resource.getrlimit(4))
-            print(status['SigIgn'].strip(), status['SigBlk'].strip(), oct(os.umask(0)))
+            # The C library keeps 32 and 33 for itself: they are as make, or whoever started us, left them.
+            ignored = int(status['SigIgn'], 16) & ~(3 << 31)
+            print(f'{ignored:x}', status['SigBlk'].strip(), oct(os.umask(0)))
             import sys
             print([name for name in sys.modules if name.startswith(('guest', 'settled'))], sys.argv)
         """
@@ -60,7 +62,7 @@ class ProgramTest(GuestTest):
             "(1000, 1000, 1000) (1000, 1000, 1000) [] ['', '', '', ''] 1\n"
             "/home/user True 1000\n"
             "[0, 1, 2, 900] (0, 0)\n"
-            "0000000001001000 0000000000000000 0o22\n"
+            "1001000 0000000000000000 0o22\n"
             "[] ['main.py']\n"
         )
         for guest in self.both():

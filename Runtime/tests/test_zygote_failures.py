@@ -147,6 +147,7 @@ class FailingStepTest(case.LauncherTest):
             ("devpts", ("devpts", "/no/such/path", "max=16"), errno.ENOENT),
             ("proc", ("proc", "/no/such/path", ""), errno.ENOENT),
             ("hostname", ("hostname", "x" * 65), errno.EINVAL),
+            ("mask", ("mask", "/proc/cmdline", "/no/such/path"), errno.ENOENT),
         ):
             with self.subTest(verb=verb):
                 plan = self.plan()

@@ -233,7 +233,7 @@ func withoutHanging<Value: Sendable>(
     let task = Task { slot.put(await Result { try await body() }) }
     return try await withTaskCancellationHandler {
         // Another one, as who is cancelled cannot sleep.
-        await Task { _ = await eventually(within: .seconds(15), every: .milliseconds(1)) { slot.value != nil } }.value
+        await Task { _ = await eventually(within: .seconds(60), every: .milliseconds(1)) { slot.value != nil } }.value
         guard let value = slot.value else { throw Hangs(what: what) }
         return try value.get()
     } onCancel: {
