@@ -21,6 +21,8 @@ package final class ExecutionService: Sendable {
         package var cpuTime: Duration = .seconds(5)
         package var outputBytes = 1_000_000
         package var floodBytes = 64_000_000
+        /// What a workspace holds: files that are more together are refused before they are staged.
+        package var workspaceBytes = 256 << 20
         package var producedFiles = ProducedFileLimits(count: 256, bytesPerFile: 100_000_000, totalBytes: 256_000_000)
         /// How many sandboxes of each kind wait ready.
         package var poolSizes: [SandboxKind: Int] = [.bare: 8, .full: 8]

@@ -20,9 +20,10 @@ package protocol Sandbox: AnyObject, Sendable {
     /// program is given to another one. True where a backend cannot tell.
     var mayHaveStarted: Bool { get }
 
-    /// Writes `files` into the workspace, parents included, before anything runs. The last one wins where a path occurs twice.
+    /// Writes `files` into the workspace, parents included, before anything runs. The last one wins where a path occurs twice. Cancelling the task ends it
+    /// before the next file.
     ///
-    /// - Throws: ``SandboxError``; the sandbox is then only good for ``destroy()``.
+    /// - Throws: ``SandboxError``, `CancellationError`; the sandbox is then only good for ``destroy()``.
     func stage(_ files: [StagedFile]) async throws
 
     /// Runs `script` to its end, at most once in a sandbox's life.
@@ -144,8 +145,8 @@ package struct BackendStatus: Sendable, Equatable {
 package enum SandboxError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The sandbox went away under us: its launcher or container died.
     case lost(String)
-    /// No sandbox can be made now; `retryAfter` is a hint for clients.
-    case unavailable(String, retryAfter: Duration)
+    /// No sandbox can be made now; `retryAfter` is a hint for clients, nil where the backend does not know better than the settings.
+    case unavailable(String, retryAfter: Duration?)
     /// A step of building the sandbox failed.
     case setup(String)
     /// The workspace is out of bytes or inodes.

@@ -10,10 +10,16 @@ package final class DrivenKernel: Kernel {
     /// Starts the thread. The process is killed when nobody refers to the kernel any longer.
     ///
     /// `wake` ends the wait of `port`; `grace` is how long what was interrupted may go on.
-    package init(_ port: some GuestPort, grace: Duration, wake: @escaping @Sendable () -> Void) {
+    /// - Throws: ``SandboxError/unavailable(_:retryAfter:)`` where there is no thread for it; the process is then still
+    ///   the caller's to kill.
+    package init(
+        _ port: some GuestPort,
+        grace: Duration,
+        wake: @escaping @Sendable () -> Void
+    ) throws(SandboxError) {
         let mailbox = KernelMailbox(wake: wake)
         self.mailbox = mailbox
-        Thread.start {
+        try Thread.start {
             var driver = KernelDriver(port, mailbox: mailbox, grace: grace)
             driver.drive()
         }

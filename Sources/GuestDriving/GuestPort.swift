@@ -10,8 +10,11 @@ package protocol GuestPort: Sendable {
     var state: GuestState { get }
     /// What is counted for its sandbox.
     var counters: any ResourceCounters { get }
+    /// Whether a frame has not left whole yet, or never will: nobody can have answered it.
+    var isSending: Bool { get }
 
-    /// Sends a frame over the channel; does not wait until it left. The descriptors that belong to the first one are the port's business.
+    /// Sends a frame over the channel, behind earlier ones; does not wait until it left. The descriptors that belong to
+    /// the first one are the port's business.
     mutating func send(_ frame: ByteBuffer)
 
     /// Waits until something happened, ``GuestState`` changed or somebody woke it, or until `deadline`; nil is for ever. What happened, in the order in
@@ -58,7 +61,8 @@ package protocol ResourceCounters: Sendable {
     var outOfMemoryKills: Int? { get }
     /// In bytes.
     var memoryPeak: Int? { get }
-    /// Whether processes are alive that the main process left behind.
+    /// Whether processes of the program are alive; true as well where a main process that ends cannot be told from one
+    /// that does not.
     var hasSurvivors: Bool? { get }
     /// Of all processes that ever were in it.
     var processorTime: Duration? { get }

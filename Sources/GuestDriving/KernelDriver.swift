@@ -20,8 +20,7 @@ struct KernelDriver<Port: GuestPort> {
     let grace: Duration
     var port: Port
     var phase = Phase.idle
-    private var late: [(OutputStream, ByteBuffer)] = []
-    private var lateSize = 0
+    private var late = LateOutput()
     private var lastID = 0
     /// What the system's kernel had killed in the sandbox before the cell.
     private var killsBefore = 0
@@ -127,24 +126,12 @@ struct KernelDriver<Port: GuestPort> {
 extension KernelDriver {
     private mutating func takeOutput(_ bytes: ByteBuffer, of stream: OutputStream) {
         if case .running(let run) = phase, run.hasStarted { return run.events(.output(stream, bytes)) }
-        keep(bytes, of: stream)
-    }
-
-    /// For the next cell: what threads and processes of earlier ones print.
-    private mutating func keep(_ bytes: ByteBuffer, of stream: OutputStream) {
-        let room = LateOutput.bytes - lateSize
-        guard room > 0, let kept = bytes.getSlice(at: bytes.readerIndex, length: min(room, bytes.readableBytes))
-        else { return }
-        lateSize += kept.readableBytes
-        late.append((stream, kept))
-        if lateSize >= LateOutput.bytes { late.append((.stderr, ByteBuffer(string: LateOutput.notice))) }
+        late.add(bytes, of: stream)
     }
 
     /// Gives what was kept to the cell that began.
     mutating func giveLateOutput(to run: KernelRun) {
-        for (stream, bytes) in late { run.events(.output(stream, bytes)) }
-        late = []
-        lateSize = 0
+        for piece in late.take() { run.events(.output(piece.stream, piece.bytes)) }
     }
 
     /// What a kernel that is gone had printed and said; processes it left may go on for ever.
@@ -166,6 +153,10 @@ extension KernelDriver {
     private mutating func hear(_ frame: GuestFrame) {
         // What it says while it is killed changes nothing.
         guard verdict == nil else { return }
+        // Of a cell that is over, or of none; nobody waits for it.
+        if case .cell(let id, _) = frame, id != runningID { return }
+        // A lie, and with it a guest that reads nothing would be sent one cell after the other.
+        if port.isSending { return condemn(.garbled, .now) }
         switch (frame, phase) {
         case (.opened, .opening(let answer, _)):
             phase = .idle
@@ -176,11 +167,13 @@ extension KernelDriver {
             mailbox.finishWork()
             answer.resume(throwing: refusal)
             condemn(.replaced, .now)
-        case (.cell(let id, let frame), .running(let run)) where id == run.id: take(frame, run)
-        // Of a cell that is over; nobody waits for it.
-        case (.cell, _): break
+        case (.cell(_, let frame), .running(let run)): take(frame, run)
         default: condemn(.garbled, .now)
         }
+    }
+
+    private var runningID: Int? {
+        if case .running(let run) = phase { run.id } else { nil }
     }
 
     private mutating func take(_ frame: CellFrame, _ run: KernelRun) {
@@ -252,11 +245,4 @@ private enum KernelTimes {
     static let dying: Duration = .seconds(10)
     /// One that ends by itself.
     static let ending: Duration = .seconds(3)
-}
-
-/// Output that came while no cell ran.
-private enum LateOutput {
-    /// So much is kept for the next one.
-    static let bytes = 256 << 10
-    static let notice = "\n...[output between cells truncated]\n"
 }

@@ -1,3 +1,4 @@
+package import Execution
 import Glibc
 
 /// A thread of its own, for work that blocks for as long as the server lives.
@@ -8,8 +9,10 @@ package enum Thread {
     }
 
     /// Starts a detached thread.
-    package static func start(_ body: @escaping @Sendable () -> Void) {
-        let argument = Unmanaged.passRetained(Body(body)).toOpaque()
+    ///
+    /// - Throws: ``SandboxError/unavailable(_:retryAfter:)`` where the host has none left; `body` is let go of.
+    package static func start(_ body: @escaping @Sendable () -> Void) throws(SandboxError) {
+        let argument = Unmanaged.passRetained(Body(body))
         var thread = pthread_t()
         let result = pthread_create(
             &thread,
@@ -19,9 +22,12 @@ package enum Thread {
                 if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
                 return nil
             },
-            argument
+            argument.toOpaque()
         )
-        precondition(result == 0, "a thread cannot be started: error \(result)")
+        guard result == 0 else {
+            argument.release()
+            throw .unavailable("no thread can be started: \(String(cString: strerror(result)))", retryAfter: nil)
+        }
         pthread_detach(thread)
     }
 }

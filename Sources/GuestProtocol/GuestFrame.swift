@@ -65,7 +65,8 @@ private struct Fields {
     func bool(_ name: String) -> Bool? { values[name].flatMap(JSONScanner.bool) }
 
     var refusal: KernelRefusal? {
-        guard let message = text("message") else { return nil }
+        guard let whole = text("message") else { return nil }
+        let message = String(String.UnicodeScalarView(whole.unicodeScalars.prefix(KernelRefusal.maximumMessage)))
         switch text("reason") {
         case "directory": return .directory(message)
         case "language": return .language(message)

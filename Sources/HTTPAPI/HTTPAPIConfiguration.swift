@@ -7,12 +7,12 @@ package struct HTTPAPIConfiguration: Sendable {
     /// Semantic version of the server; clients expect at least 0.4.4.
     package var version: String
     /// Most bytes of a JSON body.
-    package var maxBodyBytes = 20_000_000
+    package var maxBodyBytes = 20 << 20
     /// Most bytes of an uploaded file.
-    package var maxFileBytes = 100_000_000
+    package var maxFileBytes = 100 << 20
     /// Connections open at once; more wait until one ends.
     package var maxConnections = 4096
-    /// Names under which the server may be addressed, besides those of the loopback interface; `*` allows every name.
+    /// Names under which the server may be addressed, besides addresses and `localhost`; `*` allows every name.
     ///
     /// Checked when the server listens on the loopback interface, and wherever the list is not empty.
     package var allowedHosts: [String] = []
@@ -24,6 +24,8 @@ package struct HTTPAPIConfiguration: Sendable {
     package var warnings: [String] = []
     /// The longest time-out a request may ask for.
     package var maxTimeoutMilliseconds = 60_000
+    /// When to come back to a server that is not ready.
+    package var capacityRetryAfter: Duration = .seconds(10)
     /// Shown by /health.
     package var backendName = "native"
 

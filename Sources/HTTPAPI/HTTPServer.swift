@@ -27,8 +27,30 @@ package struct HTTPServer: Sendable {
         logger: Logger,
         onListening: @escaping @Sendable (_ port: Int) async -> Void
     ) {
+        self.init(
+            configuration: configuration,
+            service: service,
+            contexts: contexts,
+            files: files,
+            metrics: metrics,
+            pulse: StreamPulse(),
+            logger: logger,
+            onListening: onListening
+        )
+    }
+
+    /// As above, with a pulse that tests make fast.
+    init(
+        configuration: HTTPAPIConfiguration,
+        service: ExecutionService,
+        contexts: ContextService,
+        files: FileStore,
+        metrics: ExecutionMetrics,
+        pulse: StreamPulse,
+        logger: Logger,
+        onListening: @escaping @Sendable (_ port: Int) async -> Void
+    ) {
         let requests = RequestMetrics()
-        let pulse = StreamPulse()
         self.init(
             configuration: configuration,
             routes: OneShotRoutes.routes(configuration: configuration, service: service, files: files)

@@ -21,13 +21,14 @@ package struct JSONObject: Sendable, Equatable {
     /// Joins names and values of equal count as they were written.
     package init(names: [String], values: [JSONValue]) {
         precondition(names.count == values.count, "every member has a name and a value")
-        if Set(names).count == names.count {
+        let keys = names.map { Name(text: $0) }
+        if Set(keys).count == keys.count {
             (self.names, self.values) = (names, values)
             return
         }
-        var places: [NameBytes: Int] = [:]
+        var places: [Name: Int] = [:]
         for (name, value) in zip(names, values) {
-            let key = NameBytes(bytes: Array(name.utf8))
+            let key = Name(text: name)
             if let place = places[key] {
                 self.values[place] = value
             } else {
@@ -39,11 +40,25 @@ package struct JSONObject: Sendable, Equatable {
     }
 
     /// The value of a member. Names are compared by their bytes, not by Unicode's canonical equivalence.
+    ///
+    /// It looks through all names: for a few members, not for each of many.
     package subscript(name: String) -> JSONValue? {
-        names.firstIndex { $0.utf8.elementsEqual(name.utf8) }.map { values[$0] }
+        let wanted = Name(text: name)
+        return names.firstIndex { Name(text: $0) == wanted }.map { values[$0] }
     }
 
-    private struct NameBytes: Hashable {
-        var bytes: [UInt8]
+    /// A name as its bytes. Swift would normalize texts to compare or hash them, which costs the square of the length
+    /// of a run of accents.
+    private struct Name: Hashable {
+        var text: String
+
+        static func == (left: Name, right: Name) -> Bool {
+            left.text.utf8.count == right.text.utf8.count && left.text.utf8.elementsEqual(right.text.utf8)
+        }
+
+        func hash(into hasher: inout Hasher) {
+            var text = text
+            text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        }
     }
 }

@@ -15,6 +15,7 @@ package final class NativeBackend: SandboxBackend {
 
     let launcher: LauncherClient
     private let threads: NIOThreadPool
+    private let fileThreads: NIOThreadPool
     private let facts: HostFacts
     /// Why the latest sandbox could not be built; nil where it could.
     private let latestFailure = Mutex<String?>(nil)
@@ -22,13 +23,35 @@ package final class NativeBackend: SandboxBackend {
     /// Looks at the host, makes the plan, and starts the launcher: as root this must come before
     /// ``Privileges/drop(toUser:group:)``.
     ///
-    /// One thread of `threadPool` is busy for as long as an execution runs. From here on SIGPIPE is ignored in this
-    /// process. The launcher ends when ``run(ready:)`` returns, or with the process.
+    /// One thread of `threadPool` is busy for as long as an execution runs; what file routes do is done on `filePool`, the same one where there is none,
+    /// a moment at a time. From here on SIGPIPE is ignored in this process. The launcher ends when ``run(ready:)`` returns, or with the process.
     /// - Throws: ``NativeBackendError``, with everything that is wrong at once.
-    package init(settings: NativeSettings, threadPool: NIOThreadPool, logger: Logger) throws {
-        facts = HostFacts.inspect(settings)
+    package convenience init(
+        settings: NativeSettings,
+        threadPool: NIOThreadPool,
+        filePool: NIOThreadPool? = nil,
+        logger: Logger
+    ) throws {
+        try self.init(
+            settings: settings,
+            facts: HostFacts.inspect(settings),
+            threadPool: threadPool,
+            filePool: filePool,
+            logger: logger
+        )
+    }
+
+    init(
+        settings: NativeSettings,
+        facts: HostFacts,
+        threadPool: NIOThreadPool,
+        filePool: NIOThreadPool? = nil,
+        logger: Logger
+    ) throws {
+        self.facts = facts
         report = HostReport(facts, settings)
         threads = threadPool
+        fileThreads = filePool ?? threadPool
         guard report.errors.isEmpty, let launcherPath = facts.launcher else {
             throw NativeBackendError.hostLacks(report.errors)
         }
@@ -58,12 +81,17 @@ package final class NativeBackend: SandboxBackend {
         do {
             let delivery = try await launcher.create(kind)
             latestFailure.withLock { $0 = nil }
-            guard let sandbox = LinuxSandbox(delivery, kind: kind, launcher: launcher, threads: threads) else {
-                preconditionFailure("the launcher hands a workspace over with every sandbox")
-            }
-            return sandbox
+            let made = LinuxSandbox(
+                delivery,
+                kind: kind,
+                launcher: launcher,
+                threads: threads,
+                fileThreads: fileThreads
+            )
+            guard let made else { preconditionFailure("the launcher hands a workspace over with every sandbox") }
+            return made
         } catch LauncherRefusal.unavailable(let reason) {
-            throw SandboxError.unavailable(reason, retryAfter: .seconds(2))
+            throw SandboxError.unavailable(reason, retryAfter: nil)
         } catch LauncherRefusal.sandboxGone {
             preconditionFailure("only what enters a sandbox finds it gone")
         } catch LauncherRefusal.setup(let reason) {
@@ -111,11 +139,16 @@ package final class NativeBackend: SandboxBackend {
 
     private func serve(ready: @escaping @Sendable () -> Void) async throws {
         let needsRoot = facts.isRoot
-        let end = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                Thread.start { [launcher] in
-                    let end = launcher.serve(mayRestart: { !needsRoot || Privileges.isRoot }, ready: ready)
-                    continuation.resume(returning: end)
+        let end = try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation {
+                (continuation: CheckedContinuation<LauncherClient.End, any Error>) in
+                do {
+                    try Thread.start { [launcher] in
+                        let end = launcher.serve(mayRestart: { !needsRoot || Privileges.isRoot }, ready: ready)
+                        continuation.resume(returning: end)
+                    }
+                } catch {
+                    continuation.resume(throwing: NativeBackendError.launcher("\(error)"))
                 }
             }
         } onCancel: {

@@ -94,7 +94,12 @@ extension Setting {
     ]
 
     private static let contexts = [
-        integer("MAX_CONTEXTS", \.maxContexts, 1...4096, "Most contexts of one tenant."),
+        integer(
+            "MAX_CONTEXTS",
+            \.maxContexts,
+            1...4096,
+            "Most contexts of one tenant; the default one does not count."
+        ),
         integer(
             "CONTEXT_MAX_EXEC_TIMEOUT_MS",
             \.maxCellTimeMilliseconds,

@@ -14,6 +14,7 @@ struct Server: Sendable {
     private let storage: String
     private let backend: ServerBackend
     private let threads: NIOThreadPool
+    private let fileThreads: NIOThreadPool
     private let began = ContinuousClock.now
 
     /// Does what needs root, if we have it, and then gives root up: the storage directory and the launcher.
@@ -29,12 +30,15 @@ struct Server: Sendable {
         storage = StorageDirectory.path(settings, environment: environment, isRoot: Privileges.isRoot)
         try StorageDirectory.prepare(storage, owner: identity)
         threads = NIOThreadPool(numberOfThreads: settings.maxConcurrentExecutions + 4)
+        // Of its own: whatever file routes are asked for, executions find their threads.
+        fileThreads = NIOThreadPool(numberOfThreads: 4)
         backend = try ServerBackend.choose(
             settings,
             identity: identity,
             storage: storage,
             environment: environment,
             threads: threads,
+            fileThreads: fileThreads,
             logger: logger
         )
         if Privileges.isRoot {
@@ -42,6 +46,7 @@ struct Server: Sendable {
             logger.info("gave up root", metadata: ["uid": "\(identity.uid)", "gid": "\(identity.gid)"])
         }
         threads.start()
+        fileThreads.start()
     }
 
     /// Serves until a signal or until a part cannot go on; whether it ended as it was asked to.
@@ -87,22 +92,29 @@ struct Server: Sendable {
             logger: logger,
             onListening: { port in logListening(port) }
         )
-        var parts: [any Service] = [
+        let parts: [any Service] = [
             UntilShutdown(name: "backend") { try await backend.sandboxes.run { logWarm() } },
             UntilShutdown(name: "files") { try await files.run() },
             UntilShutdown(name: "executions") { try await executions.run() },
             UntilShutdown(name: "contexts") { try await contexts.run() },
-            UntilShutdown(name: "http") { try await serve(http, port: settings.port) },
+            UntilShutdown(name: "http") { try await serve(http) },
         ]
-        if settings.notebookPort != 0 {
-            let notebook = http.forNotebookClients(port: settings.notebookPort) { port in logListening(port) }
-            parts.append(
-                UntilShutdown(name: "notebook http") { try await serve(notebook, port: settings.notebookPort) }
-            )
-        }
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return ServiceGroupConfiguration(services: parts.map { .init(service: $0) }, logger: quiet)
+    }
+
+    /// Both ports at once: they begin to drain together.
+    private func serve(_ http: HTTPServer) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { servers in
+            servers.addTask { try await serve(http, port: settings.port) }
+            if settings.notebookPort != 0 {
+                let notebook = http.forNotebookClients(port: settings.notebookPort) { port in logListening(port) }
+                servers.addTask { try await serve(notebook, port: settings.notebookPort) }
+            }
+            defer { servers.cancelAll() }
+            for try await _ in servers {}
+        }
     }
 
     private func serve(_ http: HTTPServer, port: Int) async throws {
@@ -141,7 +153,8 @@ extension Server {
 
     private func logWarm() {
         logger.notice("warm", metadata: ["after": "\(elapsed())"])
-        logger.info("languages of contexts: \(backend.languages().map(\.name).joined(separator: ", "))")
+        let languages = backend.languages() ?? []
+        logger.info("languages of contexts: \(languages.map(\.name).joined(separator: ", "))")
     }
 
     private func elapsed() -> String {

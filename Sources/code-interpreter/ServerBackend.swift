@@ -9,14 +9,14 @@ import Settings
 /// What makes the sandboxes of this server, as EXECUTOR_BACKEND names it, with what the rest of the server must know of it.
 struct ServerBackend: Sendable {
     let sandboxes: any SandboxBackend
-    /// Of contexts, Python first; may learn of more later.
-    let languages: @Sendable () -> [Language]
+    /// Of contexts, Python first; nil while they are not known.
+    let languages: @Sendable () -> [Language]?
     /// What is wrong with this host, for the log.
     let findings: [HostReport.Finding]
     /// Groups the server must stay in when it gives up root.
     let groups: [UInt32]
 
-    /// Starts what needs root. `storage` is a directory that is ours alone.
+    /// Starts what needs root. `storage` is a directory that is ours alone; `threads` are for executions, `fileThreads` for file routes.
     ///
     /// - Throws: what the backend found missing, ``StartFailure``.
     static func choose(
@@ -25,11 +25,13 @@ struct ServerBackend: Sendable {
         storage: String,
         environment: [String: String],
         threads: NIOThreadPool,
+        fileThreads: NIOThreadPool,
         logger: Logger
     ) throws -> ServerBackend {
         switch settings.backend {
         case .docker: try docker(settings, storage: storage, environment: environment, threads: threads, logger: logger)
-        case .native, .kubernetes: try native(settings, identity: identity, threads: threads, logger: logger)
+        case .native, .kubernetes:
+            try native(settings, identity: identity, threads: threads, fileThreads: fileThreads, logger: logger)
         }
     }
 
@@ -60,11 +62,13 @@ struct ServerBackend: Sendable {
         _ settings: Settings,
         identity: ServerIdentity,
         threads: NIOThreadPool,
+        fileThreads: NIOThreadPool,
         logger: Logger
     ) throws -> ServerBackend {
         let backend = try NativeBackend(
             settings: NativeSettings(settings, identity: identity),
             threadPool: threads,
+            filePool: fileThreads,
             logger: logger
         )
         let installed = InstalledLanguages(environment: PythonEnvironment.path(settings))

@@ -78,6 +78,7 @@ extension ExecutionService.Configuration {
         outputBytes = settings.maxOutputBytes
         // A program may print a good deal more than is kept before it is stopped for it.
         floodBytes = max(floodBytes, 8 * settings.maxOutputBytes)
+        workspaceBytes = settings.workspaceSizeMB * bytesPerMegabyte
         producedFiles = ProducedFileLimits(settings)
         if settings.backend == .docker {
             // A container takes a second of a processor to become warm: a burst is served one after the other.
@@ -129,6 +130,7 @@ extension HTTPAPIConfiguration {
         maxConnections = settings.maxConnections
         allowedHosts = settings.allowedHosts
         maxTimeoutMilliseconds = settings.maxTimeoutMilliseconds
+        capacityRetryAfter = .seconds(settings.capacityRetryAfterSeconds)
         backendName = settings.backend.rawValue
         authenticator = Authenticator(settings.authentication)
         crossOrigins = settings.crossOrigins

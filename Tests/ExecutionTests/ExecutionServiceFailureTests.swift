@@ -75,6 +75,41 @@ struct ExecutionServiceFailureTests {
         }
     }
 
+    @Test("a backend that knows no better has clients told what the setting says, one that does what it says")
+    func retryAfter() async throws {
+        let cases: [(hint: Duration?, told: Duration)] = [(nil, .seconds(77)), (.seconds(3), .seconds(3))]
+        for (hint, told) in cases {
+            try await withService(
+                { state in state.onMake = { _, _ in throw SandboxError.unavailable("no room", retryAfter: hint) } },
+                {
+                    $0.capacityRetryAfter = .seconds(77)
+                    $0.sandboxTimeout = .milliseconds(500)
+                }
+            ) { fixture in
+                await #expect(throws: ExecutionRefusal.noCapacity(reason: "no room", retryAfter: told)) {
+                    _ = try await fixture.admit("1")
+                }
+                await fixture.expectAllGivenBack()
+            }
+        }
+    }
+
+    @Test("a sandbox that has no room when files are staged tells clients what the setting says")
+    func retryAfterStaging() async throws {
+        try await withService(
+            { state in
+                state.behaviour.onStage = { _, _ in throw SandboxError.unavailable("no room", retryAfter: nil) }
+            },
+            { $0.capacityRetryAfter = .seconds(77) }
+        ) { fixture in
+            let id = try await fixture.files.add("a").id
+            await #expect(throws: ExecutionRefusal.noCapacity(reason: "no room", retryAfter: .seconds(77))) {
+                _ = try await fixture.admit("1", files: [("x", id)])
+            }
+            await fixture.expectAllGivenBack()
+        }
+    }
+
     @Test("100 requests at once all succeed")
     func burst() async throws {
         try await withService { fixture in

@@ -91,6 +91,48 @@ struct ExecutionServiceTests {
         }
     }
 
+    @Test("of the files with one path, however it is written, only the last is staged")
+    func stagedTwice() async throws {
+        let staged = Shared<[String]>([])
+        try await withService({ state in
+            state.behaviour.onStage = { _, files in
+                for file in files {
+                    guard case .blob(_, let size, _) = file.content else { continue }
+                    staged.withLock { $0.append("\(file.path) \(size)") }
+                }
+            }
+        }) { fixture in
+            let first = try await fixture.files.add("first", [1]).id
+            let last = try await fixture.files.add("last", [1, 2]).id
+            let paths = ["a", "./a", "b", "x/y", "a", "a//", "x//y"]
+            let files = paths.map { ($0, first) } + [("./b", last), ("a", last)]
+            try await fixture.admit("1", files: files).abandon()
+            #expect(staged.current == ["x/y 1", "b 2", "a 2"])
+            await fixture.expectAllGivenBack()
+        }
+    }
+
+    @Test("files that are more together than a workspace holds are refused before a place is taken")
+    func moreThanAWorkspace() async throws {
+        try await withService(
+            { _ in },
+            {
+                $0.workspaceBytes = 250
+                $0.maxConcurrentExecutions = 1
+                $0.maxQueuedExecutions = 0
+            }
+        ) { fixture in
+            let id = try await fixture.files.add("a", [UInt8](repeating: 1, count: 100)).id
+            let running = try await fixture.admit("1", files: [("a", id), ("b", id), ("./a", id)])
+            await #expect(throws: ExecutionRefusal.filesTooLarge(path: "c")) {
+                _ = try await fixture.admit("2", files: [("a", id), ("b", id), ("c", id)])
+            }
+            #expect(fixture.metrics.snapshot().rejected.isEmpty, "it did not ask for the place")
+            await running.abandon()
+            await fixture.expectAllGivenBack()
+        }
+    }
+
     @Test("another tenant's file is unknown")
     func tenants() async throws {
         try await withService { fixture in

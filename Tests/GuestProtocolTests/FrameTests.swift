@@ -46,6 +46,39 @@ struct FrameTests {
         #expect(reader.heldBytes < 64 << 10)
     }
 
+    @Test("cost what of them has come, whatever their length announces")
+    func announced() throws {
+        let length = FrameReader.contextLimit
+        var reader = FrameReader(limit: length)
+        let header = (0..<4).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) }
+        header.withUnsafeBytes { reader.append($0) }
+        #expect(try reader.next() == nil)
+        #expect(reader.heldBytes < 1024)
+        let piece = [UInt8](repeating: 32, count: 64 << 10)
+        var sent = 0
+        while sent < length - 1 {
+            let part = min(piece.count, length - 1 - sent)
+            piece.prefix(part).withUnsafeBytes { reader.append($0) }
+            sent += part
+            #expect(try reader.next() == nil)
+            #expect(reader.heldBytes <= 2 * sent)
+        }
+        #expect(reader.heldBytes <= length)
+    }
+
+    @Test("leave nothing of a long one behind when the next has begun")
+    func afterLongOne() throws {
+        var reader = FrameReader(limit: FrameReader.contextLimit)
+        let long = frame(#"{"type":"ready","x":"\#(String(repeating: "x", count: 3 << 20))"}"#)
+        (long + long.prefix(100)).withUnsafeBytes { reader.append($0) }
+        #expect(try reader.next() == .ready)
+        #expect(try reader.next() == nil)
+        #expect(reader.heldBytes < 64 << 10)
+        long.dropFirst(100).withUnsafeBytes { reader.append($0) }
+        #expect(try reader.next() == .ready)
+        #expect(reader.heldBytes == 0)
+    }
+
     @Test("are worth their own size, not that of the bytes they came with")
     func compact() throws {
         var reader = FrameReader(limit: FrameReader.contextLimit)
@@ -89,6 +122,9 @@ struct FrameTests {
             try read(#"{"type":"refused","reason":"directory","message":"no \u00e9"}"#)
                 == .refused(.directory("no é"))
         )
+        let long = String(repeating: "x", count: 100_000)
+        let refused = try read(#"{"type":"refused","reason":"start","message":"\#(long)"}"#)
+        #expect(refused == .refused(.start(String(long.prefix(1000)))))
         #expect(
             try read(#"{"type":"started","id":7,"execution_count":3}"#)
                 == .cell(id: 7, .event(.started(executionCount: 3)))

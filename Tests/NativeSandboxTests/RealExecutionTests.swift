@@ -160,21 +160,59 @@ struct RealExecutionTests {
         #expect(report.outcome.duration >= .milliseconds(400))
     }
 
-    @Test("leave no process behind that could change files afterwards")
-    func survivors() async throws {
+    @Test(
+        "leave no process behind that could change files afterwards, whatever way they took",
+        arguments: [
+            ("pass", Outcome.Ending.exited(0)), ("os._exit(4)", .exited(4)),
+            ("os.execv('/bin/sh', ['sh', '-c', 'exit 3'])", .exited(3)), ("os.kill(os.getpid(), 9)", .signalled(9)),
+        ]
+    )
+    func survivors(end: String, ending: Outcome.Ending) async throws {
         try await withSandbox { sandbox in
             let code = """
                 import os
+                open('kept', 'w').write('x')
+                begun, begin = os.pipe()
                 if os.fork() == 0:
                     os.setsid()
-                    for fd in (0, 1, 2): os.close(fd)
-                    os.close(900)
+                    for fd in (0, 1, 2, begin): os.close(fd)
                     while True: open('race', 'w').close(); os.unlink('race')
+                os.close(begin)
+                os.read(begun, 1)
+                \(end)
                 """
             let report = try await sandbox.run(code)
-            #expect(report.outcome.ending == .exited(0))
-            let first = try await sandbox.producedFiles(limits: .test)
-            #expect(try await sandbox.producedFiles(limits: .test) == first)
+            #expect(report.outcome.ending == ending, "\(report)")
+            try await expectSettled(sandbox)
+        }
+    }
+
+    @Test("do not go on behind an end that they only told of")
+    func forgedEnd() async throws {
+        try await withSandbox { sandbox in
+            let code = """
+                import os
+                open('kept', 'w').write('x')
+                body = b'{"type":"done","exit_code":5}'
+                os.write(900, len(body).to_bytes(4, 'little') + body)
+                for fd in (0, 1, 2): os.close(fd)
+                while True: open('race', 'w').close(); os.unlink('race')
+                """
+            let report = try await sandbox.run(code)
+            #expect(report.outcome.ending == .exited(5), "\(report)")
+            try await expectSettled(sandbox)
+        }
+    }
+
+    /// Looks so often that whoever makes and removes a file all the time is seen.
+    private func expectSettled(_ sandbox: any Sandbox) async throws {
+        let first = try await sandbox.producedFiles(limits: .test)
+        #expect(first.files.contains { $0.path.string == "kept" })
+        for _ in 0..<300 {
+            guard try await sandbox.producedFiles(limits: .test) == first else {
+                Issue.record("files change after the end")
+                return
+            }
         }
     }
 

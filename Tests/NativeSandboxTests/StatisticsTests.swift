@@ -18,6 +18,13 @@ struct StatisticsTests {
         #expect(number("", nil) == nil)
         #expect(number("max\n", nil) == nil)
     }
+
+    @Test("take every process but init for one that may go on", arguments: [(1, false), (2, true), (3, true)])
+    func survivors(processes: Int, hasSurvivors: Bool) throws {
+        let file = try Descriptor.sealedFile(named: "pids.current", holding: Array("\(processes)\n".utf8))
+        #expect(SandboxStatistics([.processes], [file]).hasSurvivors == hasSurvivors)
+        #expect(SandboxStatistics([], []).hasSurvivors == nil)
+    }
 }
 
 @Suite("Wait statuses")

@@ -22,7 +22,9 @@ final class TreeFixture: Sendable {
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         for name in ["/tree", "/outside"] { try systemCall("mkdir") { [path] in mkdir(path + name, 0o755) } }
         let root = try systemCall("open") { [path] in Glibc.open(path + "/tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        tree = LinuxWorkspaceTree(workspace: Workspace(root: Descriptor(owning: root)), threads: threads)
+        // Beside other tests on a busy machine everything takes long.
+        let workspace = Workspace(root: Descriptor(owning: root), removalTime: .seconds(200))
+        tree = LinuxWorkspaceTree(workspace: workspace, threads: threads)
         threads.start()
     }
 

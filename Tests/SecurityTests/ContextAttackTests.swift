@@ -168,6 +168,32 @@ struct ContextAttackTests {
         try await context.delete()
     }
 
+    @Test("39: cells that are answered for and never read neither end the server nor stay in its memory")
+    func unreadCells() async throws {
+        let server = try TestServer.current
+        let victim = try await server.makeContext()
+        let attacker = try await server.makeContext()
+        _ = try await victim.run("state = 'kept'")
+        let attack = try Attack.named("39_context_unread_cells")
+        let before = server.residentBytes
+        let first = try await StreamSummary.run(attack.code, in: attacker, timeout: attack.timeout)
+        #expect(first.isComplete, "\(first)")
+        // More than a socket holds.
+        let code = "# " + String(repeating: "x", count: 1_000_000) + "\n6 * 7"
+        for _ in 0..<6 {
+            let next = try await StreamSummary.run(code, in: attacker, timeout: 20_000)
+            #expect(next.isComplete, "\(next)")
+            #expect(try await server.get("/health").status == 200)
+            try await expectUnharmed(victim)
+        }
+        #expect(server.process.endingSoFar == nil)
+        #expect(server.residentBytes - before < 120_000_000, "memory of the server grew")
+        #expect(try await attacker.restart().status == 200)
+        #expect(try await attacker.run("6 * 7").text == "42")
+        try await attacker.delete()
+        try await victim.delete()
+    }
+
     @Test("requests that are deep, long or odd are refused or run, and the server goes on")
     func oddRequests() async throws {
         let server = try TestServer.current

@@ -17,6 +17,7 @@ struct ContainerPort: GuestPort {
     }
 
     var state: GuestState { process.result }
+    var isSending: Bool { process.isSending }
 
     mutating func send(_ frame: ByteBuffer) {
         process.send(.data, frame)

@@ -211,6 +211,9 @@ extension GuestProcess {
 
 // What is sent.
 extension GuestProcess {
+    /// Whether a frame waits until there is room for it.
+    var isSending: Bool { state.withLock { $0.outgoing.contains { $0.kind == .data } } }
+
     /// Sends bytes over its channel, or to its standard input, when there is room for them.
     func send(_ kind: Packet.Kind, _ bytes: ByteBuffer) {
         state.withLock { state in

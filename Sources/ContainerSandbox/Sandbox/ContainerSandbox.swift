@@ -317,7 +317,13 @@ extension ContainerSandbox {
         precondition(kind == .notebook, "a sandbox for one execution holds no contexts")
         let warm = try await kernelProcess()
         let port = ContainerPort(warm.process, counters: warm.counters, input: nil)
-        let kernel = DrivenKernel(port, grace: settings.interruptGrace) { warm.process.wake() }
+        let kernel: DrivenKernel
+        do {
+            kernel = try DrivenKernel(port, grace: settings.interruptGrace) { warm.process.wake() }
+        } catch {
+            warm.process.signal(9)
+            throw error
+        }
         try await kernel.open(language: language, directory: directory)
         return kernel
     }

@@ -1,9 +1,9 @@
 import Synchronization
 
-/// Carries out what ``Admission`` decides: suspends those who wait and wakes them.
-final class AdmissionGate: Sendable {
+/// Lets a bounded number of tasks in at once, first come, first served; who waits holds no thread. Carries out what ``Admission`` decides.
+package final class AdmissionGate: Sendable {
     /// Why somebody was not let in.
-    enum Refusal: Error, Equatable {
+    package enum Refusal: Error, Equatable {
         case queueFull
         case queueTimeout
         case stopping
@@ -18,18 +18,19 @@ final class AdmissionGate: Sendable {
     private let state: Mutex<State>
     private let queueTimeout: Duration
 
-    init(limit: Int, queueLimit: Int, queueTimeout: Duration) {
+    /// At most `limit` are inside, and `queueLimit` wait, each for `queueTimeout` at most.
+    package init(limit: Int, queueLimit: Int, queueTimeout: Duration) {
         self.state = Mutex(State(admission: Admission(limit: limit, queueLimit: queueLimit)))
         self.queueTimeout = queueTimeout
     }
 
-    var queued: Int { state.withLock { $0.admission.queued } }
+    package var queued: Int { state.withLock { $0.admission.queued } }
     var running: Int { state.withLock { $0.admission.running } }
 
     /// Waits for a place. Who returns from here has one and must ``leave()`` once.
     ///
     /// - Throws: ``Refusal``, `CancellationError`; there is no place to give back then.
-    func enter() async throws {
+    package func enter() async throws {
         if try enterAtOnce() { return }
         let ticket = state.withLock { state in
             state.nextTicket += 1
@@ -42,7 +43,7 @@ final class AdmissionGate: Sendable {
     }
 
     /// Gives a place back.
-    func leave() {
+    package func leave() {
         let next = state.withLock { state in
             state.admission.leave().flatMap { state.waiting.removeValue(forKey: $0) }
         }

@@ -8,13 +8,15 @@ package final class AdmittedCell: Sendable {
     private let contexts: TenantContexts
     private let id: String
     private let ticket: UInt64
+    private let capacityRetryAfter: Duration
     private let isClaimed = Atomic(false)
 
-    init(_ cell: Cell, contexts: TenantContexts, id: String, ticket: UInt64) {
+    init(_ cell: Cell, contexts: TenantContexts, id: String, ticket: UInt64, capacityRetryAfter: Duration) {
         self.cell = cell
         self.contexts = contexts
         self.id = id
         self.ticket = ticket
+        self.capacityRetryAfter = capacityRetryAfter
     }
 
     deinit {
@@ -36,7 +38,7 @@ package final class AdmittedCell: Sendable {
         do {
             return try await contexts.run(cell, id, ticket, events: events)
         } catch {
-            throw ContextService.explanation(of: error, [])
+            throw ContextService.explanation(of: error, [], capacityRetryAfter: capacityRetryAfter)
         }
     }
 }

@@ -6,7 +6,7 @@ package final class ContextService: Sendable {
     package struct Configuration: Sendable {
         /// Where contexts work that name no directory.
         package var directory = "/home/user"
-        /// Most contexts of a tenant.
+        /// Most contexts of a tenant; the default one of Python does not count.
         package var maxContexts = 64
         /// Most cells that wait for their turn in one context.
         package var maxWaitingCells = 64
@@ -23,27 +23,30 @@ package final class ContextService: Sendable {
         }
     }
 
-    private let spoken: @Sendable () -> [Language]
+    private let spoken: @Sendable () -> [Language]?
     private let configuration: Configuration
     private let pool: SandboxPool
     private let metrics: ExecutionMetrics
+    /// What a client is told when the backend has no room and does not know better.
+    private let capacityRetryAfter: Duration
     private let logger: Logger
     private let tenants = Mutex<[Tenant: TenantContexts]>([:])
 
-    /// What can be spoken, Python first.
-    package var languages: [Language] { spoken() }
+    /// What can be spoken, Python first; Python alone where that is not known yet.
+    package var languages: [Language] { spoken() ?? [Language(name: Language.python, displayName: "Python")] }
 
-    /// Takes its sandboxes from the pool of `executions`, which must outlive it. `languages` is asked anew each time: a backend may learn what it has.
+    /// Takes its sandboxes from the pool of `executions`, which must outlive it. `languages` is asked anew each time: a backend may learn what it has, and gives nil until then. A sandbox is asked in that case.
     package init(
         configuration: Configuration,
         executions: ExecutionService,
-        languages: @autoclosure @escaping @Sendable () -> [Language],
+        languages: @autoclosure @escaping @Sendable () -> [Language]?,
         logger: Logger
     ) {
         self.configuration = configuration
         spoken = languages
         self.pool = executions.pool
         self.metrics = executions.metrics
+        self.capacityRetryAfter = executions.configuration.capacityRetryAfter
         self.logger = logger
     }
 
@@ -87,7 +90,13 @@ package final class ContextService: Sendable {
         if cell.timeLimit == nil { cell.timeLimit = configuration.defaultTimeLimit }
         let contexts = contexts(of: tenant)
         let (id, ticket) = try await explained { try await contexts.admit(choice) }
-        return AdmittedCell(cell, contexts: contexts, id: id, ticket: ticket)
+        return AdmittedCell(
+            cell,
+            contexts: contexts,
+            id: id,
+            ticket: ticket,
+            capacityRetryAfter: capacityRetryAfter
+        )
     }
 
     /// The sandbox of a tenant that its contexts are in, made if there is none.
@@ -118,18 +127,22 @@ package final class ContextService: Sendable {
 
     private func known(_ language: String) throws -> String {
         let name = Language.normalized(language)
-        guard languages.contains(where: { $0.name == name }) else {
-            throw ContextRefusal.unknownLanguage(name, known: languages.map(\.name))
-        }
-        return name
+        guard let languages = spoken(), !languages.contains(where: { $0.name == name }) else { return name }
+        throw ContextRefusal.unknownLanguage(name, known: languages.map(\.name))
     }
 
     private func explained<Result: Sendable>(_ work: () async throws -> Result) async throws -> Result {
-        do { return try await work() } catch { throw Self.explanation(of: error, languages) }
+        do { return try await work() } catch {
+            throw Self.explanation(of: error, languages, capacityRetryAfter: capacityRetryAfter)
+        }
     }
 
     /// What an error of a backend means to a client.
-    static func explanation(of error: any Error, _ languages: [Language]) -> any Error {
+    static func explanation(
+        of error: any Error,
+        _ languages: [Language],
+        capacityRetryAfter: Duration
+    ) -> any Error {
         switch error {
         case KernelRefusal.directory(let message): ContextRefusal.badDirectory(message)
         case KernelRefusal.language(let message):
@@ -137,7 +150,7 @@ package final class ContextService: Sendable {
         case KernelRefusal.start(let message): ContextRefusal.cannotStart(message)
         case SandboxPool.State.Refusal.stopping: ContextRefusal.stopping
         case SandboxPool.State.Refusal.noCapacity(let reason, let delay):
-            ContextRefusal.noCapacity(reason: reason, retryAfter: delay ?? .seconds(10))
+            ContextRefusal.noCapacity(reason: reason, retryAfter: delay ?? capacityRetryAfter)
         default: error
         }
     }

@@ -7,7 +7,7 @@ struct ContextTable<Kernel: Sendable>: Sendable {
     typealias Instant = ContinuousClock.Instant
 
     struct Configuration: Sendable {
-        /// Most contexts.
+        /// Most contexts; the default one of Python does not count.
         var contexts = 64
         /// Most cells that wait for their turn in one context.
         var waiting = 64
@@ -54,14 +54,14 @@ struct ContextTable<Kernel: Sendable>: Sendable {
     /// Whether nobody has a turn anywhere.
     var isQuiet: Bool { !entries.contains(where: \.isBusy) }
 
-    /// When a turn was last taken or given back; nil where there never was one.
-    var lastUsed: Instant? { entries.map(\.lastUsed).max() }
-
-    /// Adds a context, behind the others.
+    /// Adds a context behind the others, the default one of Python before them: to clients it was always there.
     mutating func add(_ description: ContextDescription, isDefault: Bool, at now: Instant) throws(ContextRefusal) {
         precondition(index(description.id) == nil, "a context was added twice")
-        guard entries.count < configuration.contexts else { throw .tooManyContexts(limit: configuration.contexts) }
-        entries.append(Entry(description: description, isDefault: isDefault, kernel: nil, lastUsed: now))
+        let entry = Entry(description: description, isDefault: isDefault, kernel: nil, lastUsed: now)
+        if Self.isPythonDefault(description) { return entries.insert(entry, at: 0) }
+        let count = entries.count(where: { !Self.isPythonDefault($0.description) })
+        guard count < configuration.contexts else { throw .tooManyContexts(limit: configuration.contexts) }
+        entries.append(entry)
     }
 
     /// Asks for a turn. Tickets are never used twice.
@@ -120,6 +120,10 @@ struct ContextTable<Kernel: Sendable>: Sendable {
     /// Contexts that nobody used since `moment`.
     func idle(since moment: Instant) -> [String] {
         entries.filter { !$0.isBusy && $0.lastUsed <= moment }.map(\.description.id)
+    }
+
+    private static func isPythonDefault(_ description: ContextDescription) -> Bool {
+        description.id == ContextID.default
     }
 
     private func index(_ id: String) -> Int? { entries.firstIndex { $0.description.id == id } }

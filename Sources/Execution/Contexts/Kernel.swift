@@ -25,6 +25,9 @@ package enum KernelRefusal: Error, Sendable, Equatable, CustomStringConvertible 
     /// Its interpreter does not start.
     case start(String)
 
+    /// How many Unicode scalars of a message are kept: its author is a guest.
+    package static let maximumMessage = 1000
+
     package var description: String {
         switch self {
         case .directory(let message), .language(let message), .start(let message): message

@@ -18,6 +18,8 @@ actor TenantContexts {
     private let metrics: ExecutionMetrics
     private var place = Place.none
     private var isFrozen = false
+    /// When somebody last wanted something of the sandbox.
+    private var lastUsed = Instant.now
     private var isStopped = false
     private var table: Table
     private var lastTicket: UInt64 = 0
@@ -30,7 +32,7 @@ actor TenantContexts {
         table = Table(configuration: configuration.table)
     }
 
-    /// All contexts in the order of their creation; the default one of Python is always among them.
+    /// All contexts in the order of their creation; the default one of Python is always there, as the first.
     var descriptions: [ContextDescription] {
         let all = table.entries.map(\.description)
         return table.defaultID(of: Language.python) == nil ? [Self.pythonDefault(configuration)] + all : all
@@ -71,12 +73,14 @@ actor TenantContexts {
     /// Ends a context, with what runs in it and what waits for it.
     func delete(_ id: String) throws {
         let id = try existing(id)
+        lastUsed = .now
         drop(table.remove(id), error: ContextRefusal.deleted(id: id))
     }
 
     /// Interrupts what runs in a context.
     func interrupt(_ id: String) throws {
         let id = try existing(id)
+        lastUsed = .now
         thaw()
         table.entry(id)?.kernel?.interrupt(.interrupted)
     }
@@ -84,6 +88,7 @@ actor TenantContexts {
     /// The tenant's sandbox, made if there is none.
     func sandbox() async throws -> any Sandbox {
         try checkStopped()
+        lastUsed = .now
         if case .standing(let sandbox) = place {
             if sandbox.isAlive {
                 thaw()
@@ -124,6 +129,7 @@ extension TenantContexts {
     /// - Throws: ``ContextRefusal`` and what ``livingKernel(_:_:)`` throws; the place is given back then.
     func admit(_ choice: ContextChoice) async throws -> (id: String, ticket: UInt64) {
         try checkStopped()
+        lastUsed = .now
         let id = try contextID(choice)
         let ticket = newTicket()
         switch table.enter(id, ticket: ticket, at: .now) {
@@ -260,6 +266,7 @@ extension TenantContexts {
     }
 
     private func leave(_ id: String, _ ticket: UInt64) {
+        lastUsed = .now
         _ = table.giveUp(id, ticket: ticket)
         // The next one may not listen yet; then it finds its turn when it does.
         if let next = table.leave(id, ticket: ticket, at: .now) { waiters.removeValue(forKey: next)?.resume() }
@@ -329,14 +336,15 @@ extension TenantContexts {
 extension TenantContexts {
     /// Ends contexts that were idle for too long, and freezes a sandbox in which nobody does anything.
     func lookAfter(at now: Instant) {
-        let ended = configuration.idleTimeout.map { table.idle(since: now - $0) } ?? []
-        for id in ended where table.entry(id)?.kernel != nil || id != ContextID.default {
-            drop(table.remove(id), error: ContextRefusal.deleted(id: id))
-        }
+        let idle = configuration.idleTimeout.map { table.idle(since: now - $0) } ?? []
+        // The default one without an interpreter has nothing to end.
+        let ended = idle.filter { table.entry($0)?.kernel != nil || $0 != ContextID.default }
+        for id in ended { drop(table.remove(id), error: ContextRefusal.deleted(id: id)) }
         // What was killed must run to die.
         if !ended.isEmpty { return }
+        // Also where there is no context any more: processes outlive theirs.
         guard let pause = configuration.freezeAfter, !isFrozen, table.isQuiet, case .standing(let sandbox) = place,
-            let lastUsed = table.lastUsed, lastUsed <= now - pause
+            lastUsed <= now - pause
         else { return }
         isFrozen = true
         sandbox.setFrozen(true)

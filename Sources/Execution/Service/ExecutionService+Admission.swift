@@ -8,7 +8,8 @@ extension ExecutionService {
         try checkTimeout(request)
         let held = try await files.hold(request.files.map(\.fileID), tenant: request.tenant)
         do {
-            let inputs = try stagedFiles(request, held: held)
+            let inputs = Self.lastOfEachPath(try stagedFiles(request, held: held))
+            try checkRoom(for: inputs)
             try await enter(operation)
             do {
                 let kind = SandboxKind.chosen(for: request.script.code)
@@ -74,6 +75,24 @@ extension ExecutionService {
         }
     }
 
+    /// Without the files that a later one with the same path replaces: each would be copied, in a place others wait for.
+    private static func lastOfEachPath(_ files: [StagedFile]) -> [StagedFile] {
+        var paths: Set<WorkspacePath> = []
+        var kept: [StagedFile] = []
+        for file in files.reversed() where paths.insert(file.path).inserted { kept.append(file) }
+        return kept.reversed()
+    }
+
+    /// Refuses what no workspace holds; what else it needs, its file system knows.
+    private func checkRoom(for files: [StagedFile]) throws {
+        var room = configuration.workspaceBytes
+        for file in files {
+            guard case .blob(_, let size, _) = file.content else { continue }
+            if size > room { throw ExecutionRefusal.filesTooLarge(path: file.path.string) }
+            room -= size
+        }
+    }
+
     private func workspacePath(_ text: String) throws -> WorkspacePath {
         do {
             let path = try WorkspacePath(text)
@@ -125,7 +144,7 @@ extension ExecutionService {
         switch error {
         case SandboxError.workspaceFull(let path): ExecutionRefusal.filesTooLarge(path: path.string)
         case SandboxError.unavailable(let reason, let retryAfter):
-            ExecutionRefusal.noCapacity(reason: reason, retryAfter: retryAfter)
+            ExecutionRefusal.noCapacity(reason: reason, retryAfter: retryAfter ?? configuration.capacityRetryAfter)
         case SandboxError.setup(let reason):
             ExecutionRefusal.noCapacity(reason: reason, retryAfter: configuration.capacityRetryAfter)
         default: error

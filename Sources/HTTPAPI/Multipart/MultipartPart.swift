@@ -20,9 +20,12 @@ struct MultipartPart: Equatable, Sendable {
 
     /// Old browsers send the whole path of the file on their machine.
     private static func withoutDirectory(_ filename: String) -> String {
+        let backslash = UInt8(ascii: "\\")
         let bytes = Array(filename.utf8.prefix(3))
-        let hasDrive = bytes.count == 3 && bytes[1] == UInt8(ascii: ":") && bytes[2] == UInt8(ascii: "\\")
-        guard hasDrive || filename.hasPrefix("\\") else { return filename }
-        return filename.split(separator: "\\", omittingEmptySubsequences: false).last.map(String.init) ?? filename
+        let hasDrive = bytes.count == 3 && bytes[1] == UInt8(ascii: ":") && bytes[2] == backslash
+        guard hasDrive || bytes.first == backslash, let last = filename.utf8.lastIndex(of: backslash) else {
+            return filename
+        }
+        return String(filename[filename.utf8.index(after: last)...])
     }
 }

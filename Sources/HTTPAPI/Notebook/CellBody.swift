@@ -11,16 +11,23 @@ struct CellBody: Sendable {
     var cell: Cell
     var choice: ContextChoice
 
-    /// Reads and checks a body.
+    /// About how much memory it keeps of the body.
+    var keptBytes: Int {
+        cell.environment.reduce(cell.code.utf8.count) { $0 + $1.name.utf8.count + $1.value.utf8.count + 64 }
+    }
+
+    /// Reads and checks a body. Names that are empty count as absent.
     ///
     /// - Throws: ``APIError/invalid(_:)`` with everything that is wrong, ``APIError/unparsableBody``, ``APIError/contextAndLanguage``,
     ///   ``APIError/badVariable(_:)``.
     init(_ body: ByteBuffer, contentType: String?) throws(APIError) {
         var fields = FieldReader(try BodyObject.read(body, contentType: contentType), location: BodyObject.root)
         let code = fields.requiredString("code")
-        let contextID = fields.optionalString("context_id")
-        let language = fields.optionalString("language")
-        let variables = fields.strings("env_vars")
+        let contextID = fields.optionalName("context_id")
+        let language = fields.optionalName("language")
+        guard let variables = fields.strings("env_vars", atMost: Self.maximumVariables) else {
+            throw .badVariable("more than \(Self.maximumVariables)")
+        }
         let milliseconds = fields.optionalInteger("timeout_ms", atLeast: 1)
         guard let code, fields.issues.isEmpty else { throw .invalid(fields.issues) }
         if contextID != nil, language != nil { throw .contextAndLanguage }
@@ -36,7 +43,6 @@ struct CellBody: Sendable {
 
     /// What no environment can hold.
     private static func check(_ variables: [(name: String, value: String)]) throws(APIError) {
-        guard variables.count <= maximumVariables else { throw .badVariable("more than \(maximumVariables)") }
         var bytes = 0
         for (name, value) in variables {
             bytes += name.utf8.count + value.utf8.count

@@ -18,7 +18,8 @@ final class CellQueue: Sendable {
         var isClosed = false
         var isProducerWaiting = false
         var waiter: CheckedContinuation<Void, Never>?
-        var lastEvent = ContinuousClock.now
+        /// nil before the first: while a cell waits for its turn, its stream is not silent but has not begun.
+        var lastEvent: ContinuousClock.Instant?
         var isSilent = false
     }
 
@@ -59,10 +60,11 @@ final class CellQueue: Sendable {
         if wasWaiting { room.signal() }
     }
 
-    /// Makes ``next()`` return without events when none came for `silence`, once for each such time.
+    /// Makes ``next()`` return without events when after the first ones none came for `silence`, once for each such
+    /// time.
     func tick(silence: Duration) {
         let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
-            guard state.events.isEmpty, .now - state.lastEvent >= silence else { return nil }
+            guard let last = state.lastEvent, state.events.isEmpty, .now - last >= silence else { return nil }
             state.isSilent = true
             state.lastEvent = .now
             return state.waiter.take()

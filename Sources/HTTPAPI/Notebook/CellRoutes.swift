@@ -14,9 +14,8 @@ struct CellRoutes: Sendable {
     var routes: [Route] { [Route(.post, "/execute") { try await execute($0) }] }
 
     private func execute(_ request: RoutedRequest) async throws -> Response {
-        let buffer = try await request.body(upTo: maxBodyBytes)
-        let body = try CellBody(buffer, contentType: request.headers[.contentType])
-        let connection = request.connection
+        let body = try await body(of: request)
+        let (connection, lease) = (request.connection, request.lease)
         let log = ExecutionLog(operation: .contextExecute, logger: request.logger)
         // Should the client go away before the stream begins, nobody runs it: it then gives its place back by itself.
         let admitted = try await log.followingAdmission {
@@ -25,7 +24,7 @@ struct CellRoutes: Sendable {
             }
         }
         let stream = ResponseBody { [pulse] writer in
-            defer { withExtendedLifetime(request.lease) {} }
+            defer { withExtendedLifetime(lease) {} }
             let queue = CellQueue()
             pulse.add(queue)
             defer { pulse.remove(queue) }
@@ -36,6 +35,20 @@ struct CellRoutes: Sendable {
             .contentType: "application/x-ndjson", .cacheControl: "no-cache", .accelBuffering: "no",
         ]
         return Response(status: .ok, headers: headers, body: stream)
+    }
+
+    /// Reads and checks the body, and gives back the memory of what need not be kept of it.
+    private func body(of request: RoutedRequest) async throws -> CellBody {
+        let body = try CellBody(
+            try await request.body(upTo: maxBodyBytes),
+            contentType: request.headers[.contentType]
+        )
+        request.lease.shrink(to: body.keptBytes)
+        switch body.choice {
+        case .id(let id): try ContextNames.check(id: id)
+        case .defaultOf(let language): try ContextNames.check(language: language, known: contexts.languages)
+        }
+        return body
     }
 
     /// Runs a cell and sends its events as they come. Throws when the client is gone; the cell is interrupted then.

@@ -29,7 +29,7 @@ struct WorkspaceFileRoutes: Sendable {
     // MARK: Listings
 
     private func list(_ request: RoutedRequest) async throws -> Response {
-        let bytes = request.queryValue("path") ?? Array(".".utf8)
+        let bytes = request.target.queryValue("path") ?? Array(".".utf8)
         let listing = try await Self.explaining(bytes) {
             let path = try TreePath(bytes)
             return try await trees(request.tenant).list(path, limit: Self.maxEntries)
@@ -132,8 +132,7 @@ struct WorkspaceFileRoutes: Sendable {
 
     /// What stands behind /files/, decoded once. Bytes, because names of files need not be UTF-8.
     private static func path(of request: RoutedRequest) -> [UInt8] {
-        let target = request.request.head.path ?? ""
-        return Array(PercentEncoding.decodedBytes(target.prefix { $0 != "?" }).dropFirst(prefix.utf8.count))
+        Array(PercentEncoding.decodedBytes(request.target.path).dropFirst(prefix.utf8.count))
     }
 
     /// Adds the path, as the client wrote it, to what went wrong.

@@ -9,6 +9,12 @@ struct ExecuteBody: Sendable {
     var timeoutMilliseconds: Int
     var files: [(path: String, fileID: String)]
 
+    /// About how much memory it keeps of the body.
+    var keptBytes: Int {
+        let texts = script.code.utf8.count + (script.standardInput?.utf8.count ?? 0)
+        return files.reduce(texts) { $0 + $1.path.utf8.count + $1.fileID.utf8.count + 64 }
+    }
+
     /// Reads and checks a body.
     ///
     /// - Throws: ``APIError/invalid(_:)`` with everything that is wrong, ``APIError/unparsableBody``.

@@ -41,8 +41,9 @@ struct ExecuteRoutes: Sendable {
                 try await service.admit(execution, operation: .executeStream)
             }
         }
+        let lease = request.lease
         let body = ResponseBody { writer in
-            defer { withExtendedLifetime(request.lease) {} }
+            defer { withExtendedLifetime(lease) {} }
             try await Self.send(admitted, to: &writer, log: log, connection: connection)
             try await writer.finish(nil)
         }
@@ -52,11 +53,22 @@ struct ExecuteRoutes: Sendable {
         return Response(status: .ok, headers: headers, body: body)
     }
 
+    /// Longer ids are nobody's. They are refused before anybody looks for them: Swift normalizes texts to compare them,
+    /// which costs the square of the length of a run of accents.
+    private static let maximumIDBytes = 256
+
+    /// Reads and checks the body, and gives back the memory of what need not be kept of it.
     private func executionRequest(_ request: RoutedRequest) async throws -> ExecutionRequest {
-        let buffer = try await request.body(upTo: maxBodyBytes)
-        let body = try ExecuteBody(buffer, contentType: request.headers[.contentType])
+        let body = try ExecuteBody(
+            try await request.body(upTo: maxBodyBytes),
+            contentType: request.headers[.contentType]
+        )
+        request.lease.shrink(to: body.keptBytes)
         guard body.timeoutMilliseconds <= maxTimeoutMilliseconds else {
             throw APIError.timeoutAboveMaximum(milliseconds: maxTimeoutMilliseconds)
+        }
+        if let file = body.files.first(where: { $0.fileID.utf8.count > Self.maximumIDBytes }) {
+            throw ExecutionRefusal.unknownFile(id: file.fileID, path: file.path)
         }
         return ExecutionRequest(
             script: body.script,

@@ -40,10 +40,12 @@ struct FileUpload: Sendable {
     ) async throws -> StoredFile {
         var text: String?
         while let part = try await reader.nextPart() {
-            guard part.name == "file" else { continue }
+            guard part.name?.utf8.elementsEqual("file".utf8) == true else { continue }
             guard let filename = part.filename else {
                 guard request.lease.grow(by: Self.maxTextBytes) else { throw APIError.tooManyBodies }
-                text = String(buffer: try await reader.content(upTo: Self.maxTextBytes))
+                let content = try await reader.content(upTo: Self.maxTextBytes)
+                request.lease.shrink(to: content.readableBytes)
+                text = String(buffer: content)
                 continue
             }
             let file = try await files.add(

@@ -4,21 +4,33 @@ import Synchronization
 
 /// Hands the output of a running execution from the thread that reads it to the task that sends it.
 ///
-/// It never makes the reading side wait: what can pile up is bounded by the execution's own output limits.
+/// It never makes the reading side wait: what can pile up is bounded by the execution's own output limits, in however small pieces it comes.
 final class OutputQueue: Sendable {
     typealias Chunk = (stream: OutputStream, bytes: ByteBuffer)
 
     private struct State {
-        var chunks: [Chunk] = []
+        /// What came since ``leaving`` was filled.
+        var arriving = OutputBacklog()
+        var leaving = OutputBacklog()
         var isFinished = false
         var waiter: CheckedContinuation<Void, Never>?
+
+        var isEmpty: Bool { arriving.isEmpty && leaving.isEmpty }
+
+        mutating func take() -> [Chunk] {
+            if leaving.isEmpty {
+                leaving = arriving
+                arriving = OutputBacklog()
+            }
+            return leaving.take()
+        }
     }
 
     private let state = Mutex(State())
 
     func append(_ bytes: ByteBuffer, to stream: OutputStream) {
         let waiter = state.withLock { state in
-            state.chunks.append((stream, bytes))
+            state.arriving.append(bytes, to: stream)
             return state.waiter.take()
         }
         waiter?.resume()
@@ -33,19 +45,16 @@ final class OutputQueue: Sendable {
         waiter?.resume()
     }
 
-    /// Everything that came since the last call, at least one chunk; nil after the end. One caller at a time.
+    /// What comes next, at least one chunk and no more than some hundred; nil after the end. One caller at a time.
     func next() async -> [Chunk]? {
         await withCheckedContinuation { continuation in
             let isReady = state.withLock { state in
-                if !state.chunks.isEmpty || state.isFinished { return true }
+                if !state.isEmpty || state.isFinished { return true }
                 state.waiter = continuation
                 return false
             }
             if isReady { continuation.resume() }
         }
-        return state.withLock { state in
-            defer { state.chunks = [] }
-            return state.chunks.isEmpty ? nil : state.chunks
-        }
+        return state.withLock { $0.isEmpty ? nil : $0.take() }
     }
 }

@@ -10,6 +10,8 @@ struct HealthRoutes: Sendable {
     let version: String
     let backendName: String
     let warnings: [String]
+    /// When to ask a server again that is not ready.
+    let retryAfter: Duration
 
     var routes: [Route] {
         [
@@ -23,7 +25,8 @@ struct HealthRoutes: Sendable {
         writer.raw("{")
         writeStanding(status, to: &writer)
         writer.raw("}")
-        return .json(writer.buffer, status: status.isReady ? .ok : .serviceUnavailable)
+        if status.isReady { return .json(writer.buffer) }
+        return .json(writer.buffer, status: .serviceUnavailable, headers: ErrorResponse.retry(after: retryAfter))
     }
 
     private func health(_ status: BackendStatus) -> ByteBuffer {

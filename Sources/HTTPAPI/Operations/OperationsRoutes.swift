@@ -12,7 +12,8 @@ enum OperationsRoutes {
             service: service,
             version: configuration.version,
             backendName: configuration.backendName,
-            warnings: configuration.warnings
+            warnings: configuration.warnings,
+            retryAfter: configuration.capacityRetryAfter
         )
         let metrics = MetricsRoute(
             executions: executions,

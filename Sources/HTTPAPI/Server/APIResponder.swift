@@ -34,7 +34,8 @@ struct APIResponder: HTTPResponder {
         var response = outcome
         response.headers[.xContentTypeOptions] = "nosniff"
         response.headers[.requestID] = context.requestID
-        crossOrigins.mark(&response, for: request.head)
+        let isForEveryPage = HostPolicy.pathsForEveryPage.contains(found)
+        crossOrigins.mark(&response, for: request.head, isForEveryPage: isForEveryPage)
         metrics.count(route: found, method: request.method, status: response.status.code)
         // Nothing a client wrote: the route's own path, and a method that the parser knows.
         context.logger.debug(
@@ -52,10 +53,10 @@ struct APIResponder: HTTPResponder {
     private func answer(_ request: Request, logger: Logger) async throws -> (route: String, Response) {
         var found = "unmatched"
         do {
-            try hosts.check(request.head)
+            let target = RequestTarget(request.head)
+            let path = PercentEncoding.decode(target.path)
+            try hosts.check(request.head, path: path)
             if let answer = crossOrigins.preflight(request.head) { return (found, answer) }
-            let target = request.head.path ?? ""
-            let path = PercentEncoding.decode(target.prefix { $0 != "?" })
             let tenant = try authenticator.tenant(of: request.head, path: path)
             switch router.match(request.method, path) {
             case .route(let route, let parameters):
@@ -99,9 +100,9 @@ struct APIResponder: HTTPResponder {
     }
 
     /// The target is one of ours but for slashes at the end of its path, so it cannot lead to another site.
-    private static func redirect(fromTrailingSlash target: String) -> Response {
-        let path = target.prefix { $0 != "?" }
-        let location = Router.withoutTrailingSlashes(String(path)) + target.dropFirst(path.count)
+    private static func redirect(fromTrailingSlash target: RequestTarget) -> Response {
+        let query = target.query.map { "?\($0)" } ?? ""
+        let location = Router.withoutTrailingSlashes(String(target.path)) + query
         return Response(status: .temporaryRedirect, headers: [.location: location])
     }
 }

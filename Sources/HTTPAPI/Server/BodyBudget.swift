@@ -29,13 +29,17 @@ final class BodyBudget: Sendable {
             return isThere
         }
 
-        /// Gives everything back.
-        func end() {
-            let count = held.withLock { held in
-                defer { held = 0 }
-                return held
+        /// Gives back what is above `count`; nothing where less is held.
+        func shrink(to count: Int) {
+            let excess = held.withLock { held in
+                let excess = max(0, held - count)
+                held -= excess
+                return excess
             }
-            budget.free.withLock { $0 += count }
+            budget.free.withLock { $0 += excess }
         }
+
+        /// Gives everything back.
+        func end() { shrink(to: 0) }
     }
 }

@@ -14,9 +14,9 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     struct Limits: Sendable {
-        /// A body may be slower than ``minimumBytesPerSecond`` for this long.
+        /// A body may be slower than ``minimumBytesPerSecond`` for this long; see ``BodyPace``.
         var bodyGrace: TimeAmount = .seconds(30)
-        /// Least average speed of a body.
+        /// Least speed of a body in each stretch of ``bodyGrace``.
         var minimumBytesPerSecond: Int64 = 1_000
         /// How long a body is read on after the answer was given without it.
         var drainTime: TimeAmount = .seconds(10)
@@ -35,8 +35,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// A request whose body has not ended.
     private struct Body {
-        var start: NIODeadline
-        var bytes: Int64 = 0
+        var pace: BodyPace
         /// Set when the answer was complete before the body.
         var drainDeadline: NIODeadline?
     }
@@ -93,7 +92,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func begin(_ head: HTTPRequest, context: ChannelHandlerContext) {
-        body = Body(start: .now())
+        body = Body(pace: newPace)
         let isFirst = requestsInProgress == 0
         requestsInProgress += 1
         // Behind another request its answer would get into the middle of the other's.
@@ -101,17 +100,25 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
     }
 
+    private var newPace: BodyPace {
+        BodyPace(stretch: limits.bodyGrace, minimumBytesPerSecond: limits.minimumBytesPerSecond)
+    }
+
     private func isTooSlow(adding count: Int) -> Bool {
         guard var body else { return false }
         let now = NIODeadline.now()
         // Behind another request it is our slowness that counts.
-        if requestsInProgress > 1 { body.start = now }
-        body.bytes += Int64(count)
+        if requestsInProgress > 1 { body.pace = newPace }
+        let isFast = body.pace.receive(count, at: now)
         self.body = body
         if let deadline = body.drainDeadline, now > deadline { return true }
-        let elapsed = now - body.start
-        let needed = elapsed.nanoseconds / 1_000_000 * limits.minimumBytesPerSecond / 1000
-        return elapsed > limits.bodyGrace && body.bytes < needed
+        return !isFast
+    }
+
+    /// Asked for only when what came before was taken: until then a body waits for us.
+    func read(context: ChannelHandlerContext) {
+        body?.pace.beginWaiting(at: .now())
+        context.read()
     }
 
     // MARK: Answers

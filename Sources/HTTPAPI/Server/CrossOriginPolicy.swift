@@ -4,7 +4,7 @@ import Hummingbird
 /// Which pages of other sites may use the API from a browser (CORS). Without configuration none.
 struct CrossOriginPolicy: Sendable {
     private let origins: Set<String>
-    private let allowsEvery: Bool
+    let allowsEvery: Bool
 
     /// - Parameter origins: such as `https://app.example`; `*` for all.
     init(origins: [String]) {
@@ -32,8 +32,13 @@ struct CrossOriginPolicy: Sendable {
     }
 
     /// Lets the page see an answer. Cookies are not used, so credentials of the browser are never allowed.
-    func mark(_ response: inout Response, for head: HTTPRequest) {
-        if origins.isEmpty { return }
+    ///
+    /// Where no page is welcome, none can show or run the answer as a part of it either, unless it `isForEveryPage`.
+    func mark(_ response: inout Response, for head: HTTPRequest, isForEveryPage: Bool) {
+        if origins.isEmpty {
+            if !isForEveryPage { response.headers[.crossOriginResourcePolicy] = "same-origin" }
+            return
+        }
         if !allowsEvery { response.headers.append(HTTPField(name: .vary, value: "Origin")) }
         guard let origin = head.headerFields[.origin], allows(origin) else { return }
         response.headers[.accessControlAllowOrigin] = allowsEvery ? "*" : origin

@@ -20,7 +20,7 @@ extension ErrorResponse {
         case .permissionDenied: return text(.forbidden, "Permission denied: \(path)")
         case .conditionFailed: return text(.preconditionFailed, "Precondition failed: \(path)")
         case .tooLarge(let maxBytes):
-            return text(.contentTooLarge, "File exceeds maximum of \(maxBytes / 1_000_000) MB: \(path)")
+            return text(.contentTooLarge, "File exceeds maximum of \(megabytes(maxBytes)) MB: \(path)")
         case .full:
             return text(
                 .init(code: 507, reasonPhrase: "Insufficient Storage"),

@@ -27,7 +27,7 @@ enum APIError: Error {
     case methodNotAllowed([String])
     /// The Host header names a server we are not.
     case foreignHost
-    /// The Origin header names another site.
+    /// The Origin header names another site, or the browser says that a page of one asks.
     case foreignOrigin
     case ambiguousHost
     /// No key, or a wrong one.
@@ -69,7 +69,7 @@ enum ErrorResponse {
         case .invalid(let issues): return invalid(issues)
         case .unparsableBody: return detail(.badRequest, "There was an error parsing the body")
         case .bodyTooLarge(let maxBytes):
-            return detail(.contentTooLarge, "Request body exceeds maximum of \(maxBytes / 1_000_000) MB")
+            return detail(.contentTooLarge, "Request body exceeds maximum of \(megabytes(maxBytes)) MB")
         case .tooManyBodies:
             return detail(
                 .serviceUnavailable,
@@ -135,7 +135,7 @@ enum ErrorResponse {
     private static func make(for error: FileStoreError, logger: Logger) -> Response {
         switch error {
         case .fileTooLarge(let maxBytes):
-            return detail(.contentTooLarge, "File size exceeds maximum of \(maxBytes / 1_000_000) MB")
+            return detail(.contentTooLarge, "File size exceeds maximum of \(megabytes(maxBytes)) MB")
         case .storage(let reason):
             logger.error("the file store failed", metadata: ["reason": "\(reason)"])
             return detail(.init(code: 507, reasonPhrase: "Insufficient Storage"), "The server cannot store files now.")
@@ -145,7 +145,9 @@ enum ErrorResponse {
     private static func make(for error: SandboxError, logger: Logger) -> Response {
         switch error {
         case .unavailable(let reason, let delay):
-            return make(for: ExecutionRefusal.noCapacity(reason: reason, retryAfter: delay), logger: logger)
+            // The services fill in what a backend leaves open.
+            let refusal = ExecutionRefusal.noCapacity(reason: reason, retryAfter: delay ?? .seconds(1))
+            return make(for: refusal, logger: logger)
         case .workspaceFull(let path):
             return make(for: ExecutionRefusal.filesTooLarge(path: path.string), logger: logger)
         case .notARegularFile(let path):
@@ -168,6 +170,9 @@ enum ErrorResponse {
         headers[.contentType] = "text/plain; charset=utf-8"
         return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
+
+    /// As settings count them: of 1,048,576 bytes.
+    static func megabytes(_ bytes: Int) -> Int { bytes >> 20 }
 
     /// At least one second, because 0 would invite to hammer.
     static func retry(after delay: Duration) -> HTTPFields {

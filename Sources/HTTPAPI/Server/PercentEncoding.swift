@@ -6,8 +6,10 @@ enum PercentEncoding {
     static func decode(_ text: some StringProtocol) -> String { String(decoding: decodedBytes(text), as: UTF8.self) }
 
     /// As ``decode(_:)``, before any decision about the character set.
-    static func decodedBytes(_ text: some StringProtocol) -> [UInt8] {
-        let bytes = Array(text.utf8)
+    static func decodedBytes(_ text: some StringProtocol) -> [UInt8] { decodedBytes(Array(text.utf8)) }
+
+    /// As ``decodedBytes(_:)`` of the text that `bytes` are.
+    static func decodedBytes(_ bytes: [UInt8]) -> [UInt8] {
         var decoded: [UInt8] = []
         decoded.reserveCapacity(bytes.count)
         var index = 0

@@ -12,21 +12,12 @@ struct RoutedRequest: Sendable {
     let logger: Logger
     let connection: Connection
     let tenant: Tenant
-    /// Holds the memory of the body until the request is answered.
+    /// Holds the memory of the body until the request is answered. Who keeps less of it gives back the rest.
     let lease: BodyBudget.Lease
 
     var headers: HTTPFields { request.headers }
 
-    /// The last value of that name in the query, decoded: `+` is a space there. nil when there is none.
-    func queryValue(_ name: String) -> [UInt8]? {
-        guard let query = request.head.path?.split(separator: "?", maxSplits: 1).dropFirst().first else { return nil }
-        let pairs = query.split(separator: "&").map {
-            $0.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        }
-        let decode = { (text: Substring) in PercentEncoding.decodedBytes(text.replacing("+", with: " ")) }
-        guard let pair = pairs.last(where: { decode($0[0]).elementsEqual(name.utf8) }) else { return nil }
-        return pair.count == 2 ? decode(pair[1]) : []
-    }
+    var target: RequestTarget { RequestTarget(request.head) }
 
     /// The whole body.
     ///

@@ -18,7 +18,8 @@ struct Route: Sendable {
     }
 }
 
-/// Finds the route of a request. Built once, then only read.
+/// Finds the route of a request, comparing bytes: to Swift a slash and an accent behind it are one character, and no
+/// slash. Built once, then only read.
 struct Router: Sendable {
     enum Match: Sendable {
         case route(Route, parameters: [String])
@@ -29,12 +30,14 @@ struct Router: Sendable {
         case none
     }
 
-    private let fixed: [String: [Route]]
-    private let patterns: [(parts: [Substring], route: Route)]
+    private typealias Bytes = [UInt8]
+
+    private let fixed: [Bytes: [Route]]
+    private let patterns: [(parts: [Bytes], route: Route)]
 
     init(_ routes: [Route]) {
-        fixed = Dictionary(grouping: routes.filter { !$0.path.contains("{") }, by: \.path)
-        patterns = routes.filter { $0.path.contains("{") }.map { (Self.parts(of: $0.path), $0) }
+        fixed = Dictionary(grouping: routes.filter { !$0.path.contains("{") }) { Array($0.path.utf8) }
+        patterns = routes.filter { $0.path.contains("{") }.map { (Self.parts(of: Array($0.path.utf8)), $0) }
     }
 
     /// What answers a method on a path, which is given without its query and percent-decoded.
@@ -58,6 +61,7 @@ struct Router: Sendable {
     }
 
     private func candidates(for path: String) -> [(route: Route, parameters: [String])] {
+        let path = Array(path.utf8)
         if let routes = fixed[path] { return routes.map { ($0, []) } }
         let parts = Self.parts(of: path)
         return patterns.compactMap { pattern in
@@ -65,22 +69,26 @@ struct Router: Sendable {
         }
     }
 
-    private static func parts(of path: String) -> [Substring] {
-        path.split(separator: "/", omittingEmptySubsequences: false)
+    private static let slash = UInt8(ascii: "/")
+    private static let brace = UInt8(ascii: "{")
+    private static let tailEnd = Array("...}".utf8)
+
+    private static func parts(of path: Bytes) -> [Bytes] {
+        path.split(separator: slash, omittingEmptySubsequences: false).map { Array($0) }
     }
 
-    private static func parameters(of parts: [Substring], in pattern: [Substring]) -> [String]? {
-        let hasTail = pattern.last?.hasSuffix("...}") ?? false
+    private static func parameters(of parts: [Bytes], in pattern: [Bytes]) -> [String]? {
+        let hasTail = pattern.last?.suffix(tailEnd.count).elementsEqual(tailEnd) ?? false
         guard parts.count == pattern.count || (hasTail && parts.count > pattern.count) else { return nil }
         var parameters: [String] = []
         for (index, (part, expected)) in zip(parts, pattern).enumerated() {
             if hasTail, index == pattern.count - 1 {
-                let tail = parts[index...].joined(separator: "/")
+                let tail = Array(parts[index...].joined(separator: [slash]))
                 if tail.isEmpty { return nil }
-                parameters.append(tail)
-            } else if expected.first == "{" {
+                parameters.append(String(decoding: tail, as: UTF8.self))
+            } else if expected.first == brace {
                 if part.isEmpty { return nil }
-                parameters.append(String(part))
+                parameters.append(String(decoding: part, as: UTF8.self))
             } else if part != expected {
                 return nil
             }

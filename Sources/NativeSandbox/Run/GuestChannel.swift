@@ -7,6 +7,8 @@ import NIOCore
 struct GuestChannel {
     private let socket: Descriptor
     private var outgoing = ByteBuffer()
+    /// Whether the guest takes nothing any longer.
+    private var isDeaf = false
     /// Ride on the next byte that is sent.
     private var passengers: [Descriptor] = []
     private var frames: FrameReader
@@ -28,11 +30,15 @@ struct GuestChannel {
         return pollfd(fd: socket.raw, events: events, revents: 0)
     }
 
-    /// Sends as much of `frame` as there is room for, and the rest with ``push()``. `passengers` stay open until they left.
+    /// Whether a frame has not left whole yet, or never will.
+    var isSending: Bool { isDeaf || outgoing.readableBytes > 0 }
+
+    /// Sends as much of `frame` as there is room for behind earlier ones, and the rest with ``push()``. `passengers`
+    /// stay open until they left.
     mutating func send(_ frame: ByteBuffer, with passengers: [Descriptor] = []) {
-        precondition(outgoing.readableBytes == 0, "one frame after the other")
-        outgoing = frame
-        self.passengers = passengers
+        if isDeaf { return }
+        if outgoing.readableBytes == 0 { outgoing = frame } else { outgoing.writeImmutableBuffer(frame) }
+        self.passengers += passengers
         push()
     }
 
@@ -45,8 +51,10 @@ struct GuestChannel {
             }
             if count < 0 {
                 if errno == EINTR { continue }
+                if errno == EAGAIN { return }
                 // A guest that is gone shows by its exit.
-                if errno != EAGAIN { outgoing.clear() }
+                outgoing = ByteBuffer()
+                isDeaf = true
                 return
             }
             // They have arrived; ours are closed.

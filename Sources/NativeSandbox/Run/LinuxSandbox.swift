@@ -14,12 +14,13 @@ final class LinuxSandbox: Sandbox {
     private let workspace: Workspace
     private let launcher: LauncherClient
     private let threads: NIOThreadPool
+    private let fileThreads: NIOThreadPool
     private let state = Mutex(State())
 
     private struct State: Sendable {
         var staged: [String: Workspace.Staged] = [:]
         var hasRun = false
-        /// Whether nothing but the program lay in the workspace when all its processes had ended.
+        /// Whether nothing but the program lay in the workspace when it had ended; then nobody looks at it any more.
         var isEmpty = false
         /// Whether the main process, which waits since the sandbox was made, belongs to a context.
         var isMainTaken = false
@@ -35,14 +36,21 @@ final class LinuxSandbox: Sandbox {
         case ready(LauncherClient.Delivery)
     }
 
-    /// Fails when there is no workspace in the delivery.
-    init?(_ delivery: LauncherClient.Delivery, kind: SandboxKind, launcher: LauncherClient, threads: NIOThreadPool) {
+    /// Fails when there is no workspace in the delivery. `fileThreads` are for its tree, `threads` for executions.
+    init?(
+        _ delivery: LauncherClient.Delivery,
+        kind: SandboxKind,
+        launcher: LauncherClient,
+        threads: NIOThreadPool,
+        fileThreads: NIOThreadPool
+    ) {
         guard let root = delivery.handover.workspace else { return nil }
         self.id = SandboxID(delivery.record.id)
         self.kind = kind
         self.delivery = delivery
         self.launcher = launcher
         self.threads = threads
+        self.fileThreads = fileThreads
         self.statistics = SandboxStatistics(launcher.plan.statistics, delivery.handover.statistics)
         self.workspace = Workspace(root: root)
     }
@@ -54,11 +62,16 @@ final class LinuxSandbox: Sandbox {
         return (current.exit == nil || isMainTaken) && current.lost == nil && !current.isGone && !isGone && !hasRun
     }
 
-    var tree: any WorkspaceTree { LinuxWorkspaceTree(workspace: workspace, threads: threads) }
+    var tree: any WorkspaceTree { LinuxWorkspaceTree(workspace: workspace, threads: fileThreads) }
 
     func stage(_ files: [StagedFile]) async throws {
         if files.isEmpty { return }
-        let staged = try await threads.runIfActive { try self.workspace.stage(files) }
+        let control = RunControl {}
+        let staged = try await withTaskCancellationHandler {
+            try await threads.runIfActive { try self.workspace.stage(files) { control.isCancelled } }
+        } onCancel: {
+            control.cancel()
+        }
         state.withLock { $0.staged.merge(staged) { $1 } }
     }
 
@@ -112,10 +125,7 @@ final class LinuxSandbox: Sandbox {
                 pass: output
             )
             let end = try driver.run()
-            // Nothing may change files while they are looked at.
-            if end.hasSurvivors { killAll(wakeUp) }
-            let isEmpty = workspace.holdsOnlyTheProgram
-            state.withLock { $0.isEmpty = isEmpty }
+            settle(hasSurvivors: end.hasSurvivors, wakeUp)
             return end.outcome
         } catch ExecutionDriver<ProcessPort>.Failure.cancelled {
             throw CancellationError()
@@ -124,6 +134,17 @@ final class LinuxSandbox: Sandbox {
         } catch let error as SystemError {
             throw SandboxError.setup(error.description)
         }
+    }
+
+    /// Kills what may change files while they are looked at. Where there are none nobody is waited for: mostly it is
+    /// the main process, on its way out.
+    private func settle(hasSurvivors: Bool, _ wakeUp: WakeUp) {
+        var isEmpty = workspace.holdsOnlyTheProgram
+        if hasSurvivors, !isEmpty {
+            killAll(wakeUp)
+            isEmpty = workspace.holdsOnlyTheProgram
+        }
+        state.withLock { $0.isEmpty = isEmpty }
     }
 
     /// Kills every process and waits for their end, ten seconds at most.
@@ -159,10 +180,11 @@ final class LinuxSandbox: Sandbox {
         do {
             let wakeUp = try WakeUp()
             let port = try ProcessPort(kernel: process, launcher, statistics, wakeUp)
-            kernel = DrivenKernel(port, grace: launcher.plan.settings.interruptGrace) { wakeUp.signal() }
+            kernel = try DrivenKernel(port, grace: launcher.plan.settings.interruptGrace) { wakeUp.signal() }
         } catch {
             launcher.signal(process.record.id, SIGKILL)
-            throw SandboxError.setup(error.description)
+            if let error = error as? SystemError { throw SandboxError.setup(error.description) }
+            throw error
         }
         try await kernel.open(language: language, directory: directory)
         return kernel
@@ -180,7 +202,7 @@ final class LinuxSandbox: Sandbox {
         do {
             return try await launcher.enter(id.rawValue)
         } catch LauncherRefusal.unavailable(let reason) {
-            throw SandboxError.unavailable(reason, retryAfter: .seconds(1))
+            throw SandboxError.unavailable(reason, retryAfter: nil)
         } catch LauncherRefusal.sandboxGone {
             // Its first process was killed, most likely for memory, which nobody else has heard of.
             state.withLock { $0.isGone = true }

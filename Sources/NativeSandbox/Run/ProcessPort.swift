@@ -83,6 +83,7 @@ struct ProcessPort: GuestPort {
 
     var state: GuestState { record.current.guest }
     var counters: any ResourceCounters { statistics }
+    var isSending: Bool { channel.isSending }
 
     mutating func send(_ frame: ByteBuffer) {
         channel.send(frame, with: passengers)

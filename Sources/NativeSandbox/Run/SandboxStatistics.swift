@@ -13,8 +13,8 @@ struct SandboxStatistics: ResourceCounters {
     var outOfMemoryKills: Int? { value(.outOfMemoryEvents, named: "oom_kill") }
     /// In bytes.
     var memoryPeak: Int? { value(.memoryPeak, named: nil) }
-    /// Init and, for a moment, the main process are still there; more are survivors.
-    var hasSurvivors: Bool? { value(.processes, named: nil).map { $0 > 2 } }
+    /// Init is always there. A second one may be the main process on its way out, or somebody who stays.
+    var hasSurvivors: Bool? { value(.processes, named: nil).map { $0 > 1 } }
     /// Of all processes that ever were in it.
     var processorTime: Duration? {
         // Version 1 has one number, in nanoseconds; version 2 a table with microseconds.

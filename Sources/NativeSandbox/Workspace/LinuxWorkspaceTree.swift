@@ -42,9 +42,16 @@ struct LinuxWorkspaceTree: WorkspaceTree {
         return try await run { try workspace.publish(draft, as: path, condition) }
     }
 
+    /// A thread is held for a moment at a time, so that hostile processes that draw it out hold up nobody else.
     func remove(_ path: TreePath) async throws {
-        try await run { try workspace.remove(path) }
+        let deadline = ContinuousClock.now + workspace.removalTime
+        guard let removal = try await run({ try workspace.beginRemoval(of: path, deadline: deadline) }) else { return }
+        do { try await workspace.removals.enter() } catch is AdmissionGate.Refusal { throw WorkspaceTreeError.busy }
+        defer { workspace.removals.leave() }
+        while try await !run({ try removal.work(for: Self.removalSlice) }) {}
     }
+
+    private static let removalSlice: Duration = .milliseconds(100)
 
     private func stream(
         _ file: Descriptor,

@@ -12,12 +12,15 @@ extension Workspace {
         var sha256: String
     }
 
-    /// Writes `files`, parents included. The last one wins where a path occurs twice.
+    /// Writes `files`, parents included. The last one wins where a path occurs twice. `isCancelled` is asked before each.
     ///
-    /// - Throws: ``SandboxError``.
-    func stage(_ files: [StagedFile]) throws -> [String: Staged] {
+    /// - Throws: ``SandboxError``, `CancellationError`.
+    func stage(_ files: [StagedFile], isCancelled: () -> Bool = { false }) throws -> [String: Staged] {
         var staged: [String: Staged] = [:]
-        for file in files { staged[file.path.string] = try stage(file) }
+        for file in files {
+            if isCancelled() { throw CancellationError() }
+            staged[file.path.string] = try stage(file)
+        }
         return staged
     }
 

@@ -3,10 +3,10 @@ import Execution
 import Glibc
 
 extension Workspace {
-    /// Removes a file or a link, or a directory with all it holds, ten seconds long at most.
+    /// Removes a file or a link. Of a directory it gives what is to be done until `deadline`.
     ///
     /// - Throws: ``WorkspaceTreeError``, ``SystemError``.
-    func remove(_ path: TreePath) throws {
+    func beginRemoval(of path: TreePath, deadline: ContinuousClock.Instant) throws -> TreeRemoval? {
         guard let name = path.components.last else { throw WorkspaceTreeError.isRoot }
         let parent = try openTree(path.components.dropLast(), flags: CI_O_PATH | O_DIRECTORY)
         guard let status = try Self.status(of: name, in: parent) else { throw WorkspaceTreeError.notFound }
@@ -14,16 +14,39 @@ extension Workspace {
             if path.mustBeDirectory { throw WorkspaceTreeError.notADirectory }
             let name = Self.cString(name)
             try systemCall("unlinkat") { unlinkat(parent.raw, name, 0) }
-            return
+            return nil
         }
-        try TreeRemoval(deadline: .now + .seconds(10)).removeDirectory(name, in: parent)
+        return TreeRemoval(parent: parent, name: name, deadline: deadline)
+    }
+}
+
+/// A directory that is to be removed with all it holds.
+struct TreeRemoval: Sendable {
+    fileprivate let parent: Descriptor
+    fileprivate let name: [UInt8]
+    fileprivate let deadline: ContinuousClock.Instant
+
+    /// Works on it for so long at most; whether all is gone.
+    ///
+    /// - Throws: ``WorkspaceTreeError/busy`` at the deadline, ``SystemError``.
+    func work(for time: Duration) throws -> Bool {
+        do {
+            try TreeRemover(deadline: deadline, pause: .now + time).removeDirectory(name, in: parent)
+            return true
+        } catch is TreeRemover.Pause {
+            return false
+        }
     }
 }
 
 /// Removes directories without descending into them: what is deeper than two levels is moved up first. So depth costs no descriptors and no stack, and a
-/// directory that is moved elsewhere meanwhile is left to whoever moved it.
-private struct TreeRemoval {
+/// directory that is moved elsewhere meanwhile is left to whoever moved it. Nothing is lost by stopping and beginning anew.
+private struct TreeRemover {
     let deadline: ContinuousClock.Instant
+    let pause: ContinuousClock.Instant
+
+    /// Its time is up for this once.
+    struct Pause: Error {}
 
     private enum Result {
         case gone
@@ -53,7 +76,9 @@ private struct TreeRemoval {
 
     private func remove(_ name: [UInt8], in directory: Descriptor) throws -> Result {
         // Against processes that make files faster than they can be removed.
-        guard ContinuousClock.now < deadline else { throw WorkspaceTreeError.busy }
+        let now = ContinuousClock.now
+        if now >= deadline { throw WorkspaceTreeError.busy }
+        if now >= pause { throw Pause() }
         let name = Workspace.cString(name)
         if unlinkat(directory.raw, name, 0) == 0 || errno == ENOENT { return .gone }
         guard errno == EISDIR || errno == EPERM else { throw SystemError("unlinkat", code: errno) }

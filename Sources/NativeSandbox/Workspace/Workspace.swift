@@ -11,8 +11,18 @@ final class Workspace: Sendable {
     let root: Descriptor
     /// Held while a file gets its name.
     let publishing = Mutex(())
+    /// Lets in who removes directories: many at once would have the threads for files to themselves, and are no faster.
+    let removals: AdmissionGate
+    /// How long removing a directory may take, waiting included.
+    let removalTime: Duration
 
-    init(root: Descriptor) { self.root = root }
+    static let removalsAtOnce = 2
+
+    init(root: Descriptor, removalTime: Duration = .seconds(10)) {
+        self.root = root
+        self.removalTime = removalTime
+        removals = AdmissionGate(limit: Self.removalsAtOnce, queueLimit: 256, queueTimeout: removalTime)
+    }
 
     /// Never out of the tree, through no link, onto no other file system.
     static let confined = UInt64(

@@ -43,6 +43,26 @@ struct ContainerKernelTests {
         #expect(await eventually { guest.arrived(.signal).contains { $0.payload == ByteBuffer(bytes: [9]) } })
     }
 
+    @Test("that answer for a cell they were not sent whole are killed")
+    func answerTooEarly() async throws {
+        let play = Self.context([
+            [Self.opened],
+            [#"{"type":"started","id":1,"execution_count":4}"#, #"{"type":"done","id":1}"#],
+        ])
+        // It grants nothing.
+        let guest = FakeGuest { guest, packet in
+            play(guest, packet)
+            if packet.kind == .signal { guest.finish(packet.stream, status: 9) }
+        }
+        let fake = try await FakeSandbox(guest, kind: .notebook)
+        let kernel = try await open(fake)
+        let events = Mutex<[CellEvent]>([])
+        let cell = Cell(code: String(repeating: "x", count: 3 << 20))
+        let ending = await kernel.run(cell) { event in events.withLock { $0.append(event) } }
+        #expect(ending.death == .garbled)
+        #expect(events.withLock { $0 }.isEmpty)
+    }
+
     @Test("have the next process begun in advance")
     func ahead() async throws {
         let guest = FakeGuest(Self.context([[Self.opened], [Self.opened]]))

@@ -206,6 +206,17 @@ struct GuestProcessTests {
         #expect(transport.input == input)
     }
 
+    @Test("is sent something as long as a frame has not left, and no longer")
+    func sending() {
+        #expect(!process.isSending)
+        process.send(.data, ByteBuffer(repeating: 1, count: Packet.window + 1))
+        #expect(process.isSending)
+        guest.grant(1, 1)
+        #expect(!process.isSending)
+        process.send(.input, ByteBuffer(repeating: 1, count: 1))
+        #expect(!process.isSending)
+    }
+
     @Test("gets no more than its window while it grants nothing")
     func noCredit() {
         process.send(.data, ByteBuffer(repeating: 1, count: 3 << 20))
@@ -296,10 +307,14 @@ private final class SlowTransport: GuestTransport {
     func write(_ bytes: ByteBuffer) {
         if let grant = state.withLock({ $0.grant.take() }) {
             let isWritten = DispatchSemaphore(value: 0)
-            Thread.start { [self] in
-                connection.receive(Packet.credit(grant.bytes, of: grant.stream))
-                isWritten.signal()
-                granted.signal()
+            do {
+                try Thread.start { [self] in
+                    connection.receive(Packet.credit(grant.bytes, of: grant.stream))
+                    isWritten.signal()
+                    granted.signal()
+                }
+            } catch {
+                Issue.record(error)
             }
             // Long enough for whoever can overtake us; nobody may.
             _ = isWritten.wait(timeout: .now() + .milliseconds(300))

@@ -256,6 +256,85 @@ struct ContextServiceTests {
             await eventually("it was never frozen") { sandbox.isFrozen }
             _ = try await contexts.run("1", in: .id(context.id))
             await eventually("it never ended") { await contexts.list(.everyone).map(\.id) == ["default"] }
+            await eventually("it was not frozen again where no context is left") { sandbox.isFrozen }
+        }
+    }
+
+    @Test("leave a sandbox that is frozen when nobody wants anything of it, with and without any of them")
+    func freezing() async throws {
+        try await withContexts { _, fixture in
+            var configuration = ContextService.Configuration()
+            configuration.idleTimeout = .seconds(1000)
+            configuration.freezeAfter = .seconds(3000)
+            let contexts = TenantContexts(
+                configuration: configuration,
+                pool: fixture.service.pool,
+                metrics: fixture.metrics
+            )
+            let sandbox = try #require(try await contexts.sandbox() as? FakeSandbox)
+            let wishes: [(what: String, wish: () async throws -> Void)] = [
+                ("nothing", {}),
+                ("files", { _ = try await contexts.sandbox() }),
+                ("a default context without an interpreter", { try await contexts.interrupt("default") }),
+                ("its end", { try await contexts.delete("default") }),
+                ("a context", { _ = try await contexts.create(language: "python", directory: "/tmp") }),
+            ]
+            for (what, wish) in wishes {
+                try await wish()
+                await contexts.lookAfter(at: .now + .seconds(2900))
+                #expect(!sandbox.isFrozen, "\(what)")
+                // Ends what is idle, which has to run for that.
+                await contexts.lookAfter(at: .now + .seconds(3100))
+                await contexts.lookAfter(at: .now + .seconds(3100))
+                #expect(sandbox.isFrozen, "\(what)")
+            }
+            await contexts.stop()
+        }
+    }
+
+    @Test("of which the default one comes first, whenever it is used, and beside as many as there may be")
+    func defaultContext() async throws {
+        try await withContexts(configure: { $0.maxContexts = 2 }) { contexts, _ in
+            let first = try await contexts.create(language: nil, directory: nil, tenant: .everyone)
+            let second = try await contexts.create(language: nil, directory: nil, tenant: .everyone)
+            let ids = ["default", first.id, second.id]
+            #expect(await contexts.list(.everyone).map(\.id) == ids)
+            _ = try await contexts.run("1")
+            #expect(await contexts.list(.everyone).map(\.id) == ids)
+            await #expect(throws: ContextRefusal.tooManyContexts(limit: 2)) {
+                try await contexts.create(language: nil, directory: nil, tenant: .everyone)
+            }
+            try await contexts.delete("default", tenant: .everyone)
+            _ = try await contexts.run("2")
+            #expect(await contexts.list(.everyone).map(\.id) == ids)
+        }
+    }
+
+    @Test("that find no sandbox tell clients to come back when the setting says, unless the backend knows better")
+    func retryAfter() async throws {
+        let cases: [(hint: Duration?, told: Duration)] = [(nil, .seconds(77)), (.seconds(3), .seconds(3))]
+        for (hint, told) in cases {
+            try await withService(
+                { $0.onMake = { _, _ in throw SandboxError.unavailable("no room", retryAfter: hint) } },
+                {
+                    $0.poolSizes = [.notebook: 1]
+                    $0.capacityRetryAfter = .seconds(77)
+                    $0.sandboxTimeout = .milliseconds(500)
+                }
+            ) { fixture in
+                let contexts = ContextService(
+                    configuration: ContextService.Configuration(),
+                    executions: fixture.service,
+                    languages: [Language(name: "python", displayName: "Python")],
+                    logger: silentLogger
+                )
+                let refusal = ContextRefusal.noCapacity(reason: "no room", retryAfter: told)
+                await #expect(throws: refusal) {
+                    try await contexts.create(language: nil, directory: nil, tenant: .everyone)
+                }
+                await #expect(throws: refusal) { try await contexts.run("1") }
+                await #expect(throws: refusal) { try await contexts.sandbox(of: .everyone) }
+            }
         }
     }
 

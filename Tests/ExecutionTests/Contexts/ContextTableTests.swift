@@ -33,6 +33,22 @@ struct ContextTableTests {
         #expect(table.defaultID(of: "python") == nil)
     }
 
+    @Test("have the default one of Python before them, whenever it was added, and beyond their number")
+    func pythonDefault() throws {
+        var table = table(contexts: 2)
+        try table.add(description("a"), isDefault: false, at: start)
+        try table.add(description("b", "bash"), isDefault: true, at: start)
+        try table.add(description(ContextID.default), isDefault: true, at: start)
+        #expect(table.entries.map(\.description.id) == ["default", "a", "b"])
+        #expect(table.defaultID(of: "python") == "default")
+        _ = table.remove("a")
+        try table.add(description("c"), isDefault: false, at: start)
+        #expect(throws: ContextRefusal.tooManyContexts(limit: 2)) {
+            try table.add(description("d"), isDefault: false, at: start)
+        }
+        #expect(table.entries.map(\.description.id) == ["default", "b", "c"])
+    }
+
     @Test("give turns in the order in which they were asked for, an urgent one before the others")
     func turns() throws {
         var table = table(waiting: 2)
@@ -80,7 +96,6 @@ struct ContextTableTests {
         _ = table.leave("a", ticket: 1, at: start + .seconds(10))
         #expect(table.idle(since: start + .seconds(9)).isEmpty)
         #expect(table.idle(since: start + .seconds(10)) == ["a"])
-        #expect(table.lastUsed == start + .seconds(10))
     }
 
     @Test("whatever happens in whatever order, one has a turn and nobody who waits is forgotten")

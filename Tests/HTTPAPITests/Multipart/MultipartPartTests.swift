@@ -9,7 +9,7 @@ import Testing
             (#"filename="a.txt""#, "a.txt"), (#"filename=a.txt"#, "a.txt"), (#"FileName = "a b.txt" "#, "a b.txt"),
             (#"filename="a;b=c.txt""#, "a;b=c.txt"), (#"filename="a\"b\\c.txt""#, #"a"b\c.txt"#),
             (#"filename="a\b.txt""#, #"a\b.txt"#), (#"filename="C:\dir\a.txt""#, "a.txt"),
-            (#"filename="\\server\a.txt""#, "a.txt"),
+            (#"filename="\\server\a.txt""#, "a.txt"), ("filename=\"C:\\dir\\\u{301}a.txt\"", "\u{301}a.txt"),
             (#"filename="日本.txt""#, "日本.txt"), (#"filename="""#, ""), (#"filename=".env""#, ".env"),
             (#"filename="../../etc/passwd""#, "../../etc/passwd"), (#"filename="a%22b""#, "a%22b"),
             (#"filename*=UTF-8''%E6%97%A5.txt"#, "日.txt"), (#"filename="x"; filename*=utf-8'en'%e2%82%ac"#, "€"),

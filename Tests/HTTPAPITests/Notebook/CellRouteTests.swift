@@ -106,6 +106,57 @@ struct CellRouteTests {
         }
     }
 
+    @Test("begin with the number of executions also where they waited for their turn for long")
+    func queued() async throws {
+        let (started, released) = (Signal(), Signal())
+        try await TestAPI.with {
+            $0.pulse = StreamPulse(silence: .milliseconds(20), beat: .milliseconds(10))
+            $0.backend.cells = { _, cell, _ in
+                if cell.code == "first" {
+                    started.announce()
+                    _ = await released.arrives()
+                }
+                return CellEnding()
+            }
+        } _: { api in
+            try await RawConnection.with(port: api.port) { first in
+                try await first.send(TestAPI.request("POST", "/execute", body: Array(#"{"code":"first"}"#.utf8)))
+                #expect(await started.arrives())
+                #expect(try await first.head()?.status == 200)
+                try await RawConnection.with(port: api.port) { second in
+                    try await second.send(TestAPI.request("POST", "/execute", body: Array(#"{"code":"second"}"#.utf8)))
+                    #expect(try await second.head()?.status == 200)
+                    // Each tells that the streams were looked at; both are silent, and the second has not begun.
+                    var keepalives = 0
+                    while keepalives < 5 {
+                        let line = String(decoding: try #require(try await first.chunk()), as: UTF8.self)
+                        if line == "{\"type\":\"keepalive\"}\n" { keepalives += 1 }
+                    }
+                    released.announce()
+                    var text = ""
+                    while let chunk = try await second.chunk() { text += String(decoding: chunk, as: UTF8.self) }
+                    #expect(text.hasPrefix(#"{"type":"number_of_executions","execution_count":2}"#), "\(text)")
+                    #expect(text.hasSuffix("{\"type\":\"end_of_execution\"}\n"), "\(text)")
+                }
+            }
+        }
+    }
+
+    @Test("take an empty name of a context, a language or a directory for none")
+    func emptyNames() async throws {
+        try await TestAPI.with { api in
+            for fields in [#""context_id":"""#, #""language":"""#, #""context_id":"","language":"""#] {
+                let response = try await api.post("/execute", #"{"code":"1",\#(fields)}"#)
+                #expect(response.status == 200, "\(fields): \(response.text)")
+            }
+            let made = try await api.post("/contexts", #"{"language":"","cwd":""}"#)
+            #expect(made.status == 200)
+            #expect(made.text.hasSuffix(#""language":"python","cwd":"/home/user"}"#), "\(made.text)")
+            let contexts = try await api.request("GET", "/contexts").text
+            #expect(contexts == #"[{"id":"default","language":"python","cwd":"/home/user"},\#(made.text)]"#)
+        }
+    }
+
     @Test("are made, listed, restarted, interrupted and deleted")
     func contexts() async throws {
         try await TestAPI.with { api in

@@ -31,7 +31,7 @@ import Testing
 
     private static func with(_ files: [String: String] = [:], _ body: (API) async throws -> Void) async throws {
         let tree = FakeTree(files.mapValues { Array($0.utf8) })
-        let routes = WorkspaceFileRoutes(trees: { _ in tree }, maxFileBytes: 3_000_000).routes
+        let routes = WorkspaceFileRoutes(trees: { _ in tree }, maxFileBytes: 3 << 20).routes
         try await TestServer.with(routes) { port in try await body(API(port: port, tree: tree)) }
     }
 
@@ -94,6 +94,17 @@ import Testing
         }
     }
 
+    @Test("a name may begin with an accent, which leaves the slash before it a slash") func accents() async throws {
+        try await Self.with { api in
+            for path in ["/files/%CC%81x", "/files/a/%CC%81x"] {
+                let made = try await api.request("PUT", path, body: "1")
+                let read = try await api.request("GET", path)
+                let removed = try await api.request("DELETE", path)
+                #expect(made.status == 201 && read.text == "1" && removed.status == 204, "\(path)")
+            }
+        }
+    }
+
     @Test("paths that lead out, in every spelling") func refusesPaths() async throws {
         try await Self.with(["f": "x"]) { api in
             let refused = [
@@ -137,7 +148,7 @@ import Testing
             (.isRoot, 400, "The workspace itself cannot be deleted: p"),
             (.permissionDenied, 403, "Permission denied: p"),
             (.conditionFailed, 412, "Precondition failed: p"),
-            (.tooLarge(maxBytes: 3_000_000), 413, "File exceeds maximum of 3 MB: p"),
+            (.tooLarge(maxBytes: 3 << 20), 413, "File exceeds maximum of 3 MB: p"),
             (.full, 507, "No space left in the workspace: p"), (.busy, 503, "The workspace changes too fast: p"),
             (.failed("secret"), 500, "Internal Server Error"),
         ]
@@ -248,7 +259,7 @@ import Testing
     @Test("a file above the limit is refused, announced or not") func refusesLargeFiles() async throws {
         try await Self.with { api in
             try await RawConnection.with(port: api.port) { connection in
-                try await connection.send("PUT /files/f HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000001\r\n\r\n")
+                try await connection.send("PUT /files/f HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3145729\r\n\r\n")
                 let response = try await connection.response()
                 #expect(response?.status == 413)
             }

@@ -32,14 +32,19 @@ import Testing
         }
     }
 
-    @Test("a backend that is not ready: health says so with 200, ready with 503") func tellsTrouble() async throws {
+    @Test("a backend that is not ready: health says so with 200, ready with 503 and Retry-After")
+    func tellsTrouble() async throws {
         try await TestAPI.with {
+            $0.http.capacityRetryAfter = .seconds(7)
             $0.backend.status = BackendStatus(isReady: false, message: "no \"launcher\"")
         } _: { api in
             let health = try await api.request("GET", "/health")
             #expect(health.status == 200)
             #expect(health.text.hasPrefix(#"{"status":"error","message":"no \"launcher\"","version""#))
-            #expect(try await api.request("GET", "/ready").status == 503)
+            #expect(health["retry-after"] == nil)
+            let ready = try await api.request("GET", "/ready")
+            #expect(ready.status == 503)
+            #expect(ready["retry-after"] == "7")
         }
     }
 
@@ -137,6 +142,19 @@ import Testing
                 #expect(policy?.hasPrefix("default-src 'none'") == (path == "/docs" || path == "/redoc" ? true : nil))
             }
         }
+    }
+
+    @Test("the page knows every place of a parameter and every type of a body that the document has")
+    func pageKnowsTheDocument() {
+        let text = OpenAPIDocument.text(configuration: TestServer.configuration())
+        let places = Set(text.matches(of: /"name": "\w+", "in": "(\w+)"/).map { String($0.1) })
+        #expect(places == ["path", "query"])
+        #expect(DocsPage.script.contains("parameter.in === 'query'"))
+        let types = Set(
+            text.matches(of: /"requestBody": \{"required": true, "content": \{"([^"]+)"/).map { String($0.1) }
+        )
+        #expect(types == ["application/json", "multipart/form-data", "application/octet-stream"])
+        for type in types { #expect(DocsPage.script.contains("contents['\(type)']"), "\(type)") }
     }
 
     @Test("memory and threads are read from the kernel's text") func readsProcessStatus() {

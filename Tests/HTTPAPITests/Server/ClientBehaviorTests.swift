@@ -147,6 +147,31 @@ import Testing
         }
     }
 
+    @Test("a body that drips only towards its end is cut off as well", .timeLimit(.minutes(1)))
+    func closesLateDrips() async throws {
+        var limits = ConnectionChannel.Limits()
+        limits.connection.bodyGrace = .milliseconds(300)
+        let route = Route(.post, "/read") { request in
+            _ = try await request.body(upTo: 10_000_000)
+            return .json(ByteBuffer(string: "1"))
+        }
+        try await TestServer.with([route], limits: limits) { port in
+            try await RawConnection.with(port: port) { connection in
+                let head = "POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n"
+                try await connection.send(head)
+                try await connection.send([UInt8](repeating: 0x61, count: 1_000_000))
+                do {
+                    while true {
+                        try await connection.send("a")
+                        try await Task.sleep(for: .milliseconds(20))
+                    }
+                } catch {}  // the server hung up, as it should
+                // An error where it was not the server but our deadline.
+                _ = try await connection.remainder()
+            }
+        }
+    }
+
     @Test("after an early answer the body is read on for a while, then cut off", .timeLimit(.minutes(1)))
     func drainsUnwantedBodies() async throws {
         var limits = ConnectionChannel.Limits()

@@ -45,33 +45,39 @@ import Testing
         "host names a server on the loopback interface answers to",
         arguments: [
             "localhost", "LOCALHOST:80", "127.0.0.1:8000", "[::1]", "[::1]:9", "sandbox.example",
-            "sandbox.example:8000",
+            "sandbox.example:8000", "127.0.0.2", "192.0.2.7", "[2001:DB8::7]:8000",
+            "[::ffff:192.0.2.7]",
         ]
     )
     func acceptsOwnHosts(_ host: String) throws {
         let policy = HostPolicy(bindHost: "127.0.0.1", allowedHosts: ["Sandbox.Example"])
-        try policy.check(Self.head(host))
+        try policy.check(Self.head(host), path: "/")
     }
 
     @Test(
         "host names it does not answer to",
         arguments: [
-            "evil.example", "localhost.evil.example", "evil.example:8000", "127.0.0.1.evil.example",
+            "evil.example", "0.0.0.0:8000", "[::]", "[0:0::0]:8000", "localhost.evil.example", "evil.example:8000",
+            "127.0.0.1.evil.example",
             "localhost:80:evil", "[::1]x",
-            "localhost@evil.example", "", "2130706433", "127.0.0.2", "0.0.0.0",
+            "localhost@evil.example", "", "2130706433", "0x7f.1", "127.1", "0177.0.0.1", "127.0.0.1.", "1.2.3.4.5",
+            "127.0.0.1:80x", "::1", "[127.0.0.1]", "[]", "[::1].evil", "[::1]:80.evil", "[fe80::1%eth0]",
+            "[fe80::1%25eth0]", "[\u{301}::1]", "[::1", "::1]",
         ]
     )
     func refusesForeignHosts(_ host: String) {
         let policy = HostPolicy(bindHost: "127.0.0.1", allowedHosts: [])
-        #expect(throws: APIError.self) { try policy.check(Self.head(host)) }
+        #expect(throws: APIError.self) { try policy.check(Self.head(host), path: "/") }
     }
 
     @Test("on other interfaces every name is right unless names were listed") func openInterfaces() throws {
-        try HostPolicy(bindHost: "0.0.0.0", allowedHosts: []).check(Self.head("any.example"))
-        try HostPolicy(bindHost: "127.0.0.1", allowedHosts: ["*"]).check(Self.head("any.example"))
+        try HostPolicy(bindHost: "0.0.0.0", allowedHosts: []).check(Self.head("any.example"), path: "/")
+        try HostPolicy(bindHost: "127.0.0.1", allowedHosts: ["*"]).check(Self.head("any.example"), path: "/")
         let listed = HostPolicy(bindHost: "0.0.0.0", allowedHosts: ["own.example"])
-        try listed.check(Self.head("own.example"))
-        #expect(throws: APIError.self) { try listed.check(Self.head("any.example")) }
+        for host in ["own.example", "192.0.2.7:8000", "[2001:db8::7]", "localhost"] {
+            try listed.check(Self.head(host), path: "/")
+        }
+        #expect(throws: APIError.self) { try listed.check(Self.head("any.example"), path: "/") }
     }
 
     @Test(
@@ -88,7 +94,7 @@ import Testing
         var head = Self.head("localhost:8000")
         head.headerFields[.origin] = origin
         var isRefused = false
-        do throws(APIError) { try policy.check(head) } catch { isRefused = true }
+        do throws(APIError) { try policy.check(head, path: "/") } catch { isRefused = true }
         #expect(isRefused != isAllowed)
     }
 

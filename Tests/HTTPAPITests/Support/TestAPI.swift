@@ -19,6 +19,7 @@ struct TestAPI {
         var backend = FakeBackend.Behavior()
         var logger = TestServer.quiet
         var limits = ConnectionChannel.Limits()
+        var pulse = StreamPulse()
     }
 
     /// Starts everything, runs `body`, stops everything and removes its files.
@@ -28,7 +29,7 @@ struct TestAPI {
         _ body: (TestAPI) async throws -> Result
     ) async throws -> Result {
         var settings = Settings()
-        settings.http.maxFileBytes = 3_000_000
+        settings.http.maxFileBytes = 3 << 20
         adjust(&settings)
         let directory = FileManager.default.temporaryDirectory.appending(path: "http-api-\(UUID().uuidString)")
         // It lies in the system's temporary directory; a failing removal harms nobody.
@@ -62,6 +63,7 @@ struct TestAPI {
             contexts: contexts,
             files: files,
             metrics: metrics,
+            pulse: settings.pulse,
             logger: settings.logger
         ) { listening.yield($0) }
         server.connectionLimits = settings.limits

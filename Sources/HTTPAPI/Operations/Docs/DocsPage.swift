@@ -117,33 +117,57 @@ enum DocsPage {
           }
         }
 
+        function target(path, parameters, inputs) {
+          const filled = path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(inputs[name].value));
+          const query = new URLSearchParams();
+          for (const parameter of parameters) {
+            const value = inputs[parameter.name].value;
+            if (parameter.in === 'query' && value !== '') query.append(parameter.name, value);
+          }
+          return String(query) === '' ? filled : filled + '?' + query;
+        }
+
+        function fetchOptions(method, json, file, isForm) {
+          const options = {method: method.toUpperCase()};
+          if (json) { options.body = json.value; options.headers = {'Content-Type': 'application/json'}; }
+          if (file && isForm) { options.body = new FormData(); options.body.append('file', file.files[0]); }
+          if (file && !isForm) {
+            options.body = file.files[0];
+            options.headers = {'Content-Type': 'application/octet-stream'};
+          }
+          return options;
+        }
+
         function tryIt(api, path, method, item, operation) {
           const inputs = {};
           const form = make('div', {class: 'try'});
-          for (const parameter of (item.parameters || []).concat(operation.parameters || [])) {
+          const parameters = (item.parameters || []).concat(operation.parameters || []);
+          for (const parameter of parameters) {
             inputs[parameter.name] = make('input', {placeholder: parameter.name});
             form.append(make('label', {}, parameter.name, inputs[parameter.name]));
           }
           const contents = operation.requestBody ? operation.requestBody.content : {};
+          const isForm = Boolean(contents['multipart/form-data']);
           let json = null, file = null;
           if (contents['application/json']) {
             const first = examples(contents['application/json'])[0];
             json = make('textarea', {rows: 8, spellcheck: 'false'});
             json.value = first ? JSON.stringify(first.value, null, 2) : '{}';
             form.append(json);
-          } else if (contents['multipart/form-data']) {
+          } else if (isForm || contents['application/octet-stream']) {
             file = make('input', {type: 'file'});
             form.append(file);
           }
           const output = make('pre', {class: 'output', hidden: true});
           const send = async () => {
             output.hidden = false;
+            // Without one, a file would be overwritten by nothing.
+            if (file && !file.files[0]) { output.textContent = 'Choose a file first.'; return; }
             output.textContent = '…';
-            const options = {method: method.toUpperCase()};
-            if (json) { options.body = json.value; options.headers = {'Content-Type': 'application/json'}; }
-            if (file) { options.body = new FormData(); if (file.files[0]) options.body.append('file', file.files[0]); }
-            const url = path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(inputs[name].value));
-            try { await show(await fetch(url, options), output); } catch (error) { output.textContent = String(error); }
+            try {
+              const response = await fetch(target(path, parameters, inputs), fetchOptions(method, json, file, isForm));
+              await show(response, output);
+            } catch (error) { output.textContent = String(error); }
           };
           form.append(make('button', {type: 'button', onclick: send}, 'Send'), output);
           return make('details', {}, make('summary', {}, 'Try it'), form);

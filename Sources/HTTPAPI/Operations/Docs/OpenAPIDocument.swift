@@ -150,7 +150,7 @@ enum OpenAPIDocument {
           "tags": ["operations"], "operationId": "ready", "summary": "Whether executions can run",
           "responses": {
             "200": {"description": "They can", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Readiness"}, "example": {"status": "ok", "message": null}}}},
-            "503": {"description": "They cannot", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Readiness"}, "example": {"status": "error", "message": "The backend is starting."}}}}}}},
+            "503": {"description": "They cannot", "headers": {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Readiness"}, "example": {"status": "error", "message": "The backend is starting."}}}}}}},
         "/metrics": {"get": {
           "tags": ["operations"], "operationId": "metrics", "summary": "Metrics for Prometheus",
           "responses": {"200": {"description": "Text format 0.0.4", "content": {"text/plain": {"schema": {"type": "string"}}}}}}}

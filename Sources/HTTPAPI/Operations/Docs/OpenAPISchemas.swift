@@ -1,7 +1,7 @@
 /// The parts of ``OpenAPIDocument`` that its paths refer to.
 enum OpenAPISchemas {
     static func responses(configuration: HTTPAPIConfiguration) -> String {
-        let fileMegabytes = configuration.maxFileBytes / 1_000_000
+        let fileMegabytes = ErrorResponse.megabytes(configuration.maxFileBytes)
         return [
             error("Unparsable", "The body cannot be read", "There was an error parsing the body"),
             error("UnknownFile", "There is no such file", "File with ID 'x' not found"),
