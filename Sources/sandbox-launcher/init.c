@@ -55,7 +55,8 @@ static int mount_workspace(struct init *init, const char *path) {
 
 /// Puts a file nobody may open in the place of one that tells about the host. What this kernel does not have needs no mask.
 static int mask(const char *path, const char *unreadable) {
-    return mount_again(unreadable, path) == 0 || errno == ENOENT ? 0 : -1;
+    if (access(path, F_OK) != 0) return errno == ENOENT ? 0 : -1;
+    return mount_again(unreadable, path);
 }
 
 static int bring_loopback_up(void) {

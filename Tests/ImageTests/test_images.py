@@ -220,7 +220,7 @@ class NativeModeTests(unittest.TestCase):
         """Without any capability too, and it says what is missing then."""
         with Container(DAEMON, [*NATIVE_UNPRIVILEGED, SECCOMP, *SMALL_POOLS], SERVER) as server:
             server.await_health()
-            self.assertEqual(server.request("/health")["reduced_modes"], ["without-cgroups"])
+            self.assertEqual(server.request("/health")["reduced_modes"], ["one-user-for-all", "without-cgroups"])
             self.assertEqual(server.execute("print(6 * 7)")["stdout"], "42\n")
             self.assertEqual(server.stop(), 0, server.log)
 

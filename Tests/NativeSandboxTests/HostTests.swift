@@ -182,7 +182,7 @@ struct HostReportTests {
     func ordinaryUser() throws {
         let report = HostReport(.ordinary, .example)
         #expect(report.errors.isEmpty)
-        #expect(report.reducedModes == ["without-cgroups"])
+        #expect(report.reducedModes == ["one-user-for-all", "without-cgroups"])
         let finding = try #require(report.findings.first { $0.subject == "cgroups" })
         #expect(finding.cure?.contains("-p Delegate=yes") == true)
         #expect(report.findings.contains { $0.subject == "user ids" })
@@ -201,11 +201,17 @@ struct HostReportTests {
         #expect(HostReport(facts, .example).errors.first?.cure?.contains("max_user_namespaces") == true)
     }
 
-    @Test("an old kernel is an error, as root one without mapped file systems in memory, too")
+    @Test("an old kernel is an error; one without mapped file systems in memory where sandboxes would be root")
     func oldKernels() {
         var facts = HostFacts.example
         facts.kernel = HostFacts.KernelVersion(6, 1)
-        #expect(HostReport(facts, .example).errors.map(\.subject) == ["kernel"])
+        let report = HostReport(facts, .example)
+        #expect(report.errors.isEmpty)
+        #expect(report.findings.map(\.subject) == ["user ids"])
+        #expect(report.reducedModes == ["one-user-for-all"])
+        var root = NativeSettings.example
+        root.serverUID = 0
+        #expect(HostReport(facts, root).errors.map(\.subject) == ["kernel"])
         facts.userID = 1001
         #expect(HostReport(facts, .example).errors.isEmpty)
         facts.kernel = HostFacts.KernelVersion(5, 10)
@@ -221,6 +227,7 @@ struct HostReportTests {
         facts.landlockABI = 3
         let report = HostReport(facts, .example)
         #expect(report.findings.map(\.severity) == [.error, .error, .error, .note])
+        #expect(report.reducedModes == ["contexts-reach-each-other"])
     }
 
     @Test("root without the capabilities that sandboxes take is an error that names them, anybody else's lack is none")

@@ -72,10 +72,23 @@ struct RealBackend: SuiteTrait, TestScoping {
     }
 
     /// Runs a backend for as long as `body` does.
-    static func with(_ settings: NativeSettings, _ body: @Sendable (NativeBackend) async throws -> Void) async throws {
+    ///
+    /// `pretend` changes what is known of the host.
+    static func with(
+        _ settings: NativeSettings,
+        pretend: (inout HostFacts) -> Void = { _ in },
+        _ body: @Sendable (NativeBackend) async throws -> Void
+    ) async throws {
         let threads = NIOThreadPool(numberOfThreads: 16)
         threads.start()
-        let backend = try NativeBackend(settings: settings, threadPool: threads, logger: Logger(label: "test"))
+        var facts = HostFacts.inspect(settings)
+        pretend(&facts)
+        let backend = try NativeBackend(
+            settings: settings,
+            facts: facts,
+            threadPool: threads,
+            logger: Logger(label: "test")
+        )
         try await withThrowingTaskGroup(of: Void.self) { group in
             let (ready, readiness) = AsyncStream<Void>.makeStream()
             group.addTask {

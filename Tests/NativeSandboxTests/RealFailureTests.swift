@@ -92,6 +92,25 @@ struct RealFailureTests {
         try await threads.shutdownGracefully()
     }
 
+    @Test(
+        "as root on a kernel that cannot map the owners of a workspace, programs have the server's user",
+        .enabled(if: geteuid() == 0, "needs root")
+    )
+    func oldKernel() async throws {
+        var settings = try settings()
+        settings.serverUID = 99_998
+        try await RealBackend.with(settings, pretend: { $0.kernel = HostFacts.KernelVersion(6, 1) }) { backend in
+            #expect(backend.report.reducedModes == ["one-user-for-all"])
+            let sandbox = try await backend.makeSandbox(.bare)
+            let report = try await sandbox.run(
+                "import os\nopen('f', 'w').close()\nprint(os.getuid(), os.stat('.').st_uid, os.stat('f').st_gid)"
+            )
+            #expect(report.stdout == "1000 1000 1000\n", "\(report.stderr)")
+            #expect(try await sandbox.producedFiles(limits: .test).files.count == 1)
+            await sandbox.destroy()
+        }
+    }
+
     @Test("a launcher that cannot build its template says which step it was, and is given up")
     func failingLauncher() throws {
         let settings = try settings()

@@ -51,6 +51,15 @@ struct SandboxPlanTests {
         #expect(SandboxPlan.example(facts).identity == .shared)
     }
 
+    @Test("as root on such a kernel gives every sandbox the user of the server")
+    func oldKernelSharesServer() {
+        var facts = HostFacts.example
+        facts.kernel = HostFacts.KernelVersion(6, 2)
+        #expect(
+            lines(.example(facts), .launcher).prefix(3) == ["mode root", "slots 990 4096 shared", "owner 990 990"]
+        )
+    }
+
     @Test("with cgroups of version 2 enables controllers and limits memory, swap and processes")
     func unifiedCgroups() {
         var facts = HostFacts.example

@@ -73,7 +73,9 @@ extension TestBackend {
     }
 
     /// There is no engine, or it is not reached over a Unix socket.
-    package struct NoEngine: Error {}
+    package struct NoEngine: Error {
+        package init() {}
+    }
 
     private static func engine(_ method: String, _ path: String, _ body: JSON? = nil) async throws -> HTTPAnswer {
         guard case .docker(let host, _) = current, host.hasPrefix("unix://") else { throw NoEngine() }

@@ -91,8 +91,28 @@ extension DockerBackend {
         }
     }
 
-    /// Listens to what the engine tells until it goes away.
+    /// Waits until there is a reason to ask the engine again, and throws it.
     private func follow() async throws {
+        let (obstructions, obstructed) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let isObstructed = state.withLock { state in
+            state.obstructed = obstructed
+            return state.obstacle != nil
+        }
+        if isObstructed { obstructed.yield() }
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            defer { tasks.cancelAll() }
+            tasks.addTask { try await self.listen() }
+            tasks.addTask {
+                for await _ in obstructions {
+                    if let obstacle = self.state.withLock({ $0.obstacle }) { throw Obstacle(reason: obstacle) }
+                }
+            }
+            try await tasks.next()
+        }
+    }
+
+    /// Listens to what the engine tells until it goes away.
+    private func listen() async throws {
         for try await event in engine.events(labels: [DockerPlan.Label.run: run]) {
             switch event.kind {
             case .oom: state.withLock { if $0.connections[event.id] != nil { $0.outOfMemory.insert(event.id) } }
@@ -102,7 +122,6 @@ extension DockerBackend {
                 }
             case .die, .destroy, .imageTag, .imagePull, .subscribed: break
             }
-            if let obstacle = state.withLock({ $0.obstacle }) { throw Obstacle(reason: obstacle) }
         }
     }
 

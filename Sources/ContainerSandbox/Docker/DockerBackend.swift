@@ -32,6 +32,8 @@ package final class DockerBackend: SandboxBackend {
         var connections: [String: GuestConnection] = [:]
         /// Containers of which the engine said that they ran out of memory.
         var outOfMemory: Set<String> = []
+        /// Wakes who follows the engine when something is in the way that only we noticed.
+        var obstructed: AsyncStream<Void>.Continuation?
     }
 
     /// Does not reach the engine yet; ``run(ready:)`` does.
@@ -75,13 +77,14 @@ package final class DockerBackend: SandboxBackend {
     /// Ends what ``examine()`` used.
     package func close() async { await engine.shutdown() }
 
-    /// Of contexts, each once, Python first; those of the image are known when the first sandbox was made.
-    package var languages: [Language] {
-        let others = state.withLock { $0.greeting }?.languages ?? []
-        return others.reduce(into: [Language(name: Language.python, displayName: "Python")]) { languages, kernel in
-            if languages.contains(where: { $0.name == kernel.language }) { return }
+    /// Of contexts, each once, Python first; nil until the first sandbox was made, whose guest names them.
+    package var languages: [Language]? {
+        guard let greeting = state.withLock({ $0.greeting }) else { return nil }
+        var languages = [Language(name: Language.python, displayName: "Python")]
+        for kernel in greeting.languages where !languages.contains(where: { $0.name == kernel.language }) {
             languages.append(Language(name: kernel.language, displayName: kernel.displayName))
         }
+        return languages
     }
 
     package func makeSandbox(_ kind: SandboxKind) async throws -> any Sandbox {
@@ -113,7 +116,7 @@ package final class DockerBackend: SandboxBackend {
     }
 
     func unavailable(_ reason: String) -> SandboxError {
-        .unavailable(reason, retryAfter: .seconds(2))
+        .unavailable(reason, retryAfter: nil)
     }
 
     /// Makes a container and waits until its guest is warm. Nothing is left of it where that fails.
@@ -125,7 +128,7 @@ package final class DockerBackend: SandboxBackend {
         }
         do {
             // A task of its own: a creation that is cancelled half-way would leave a container nobody knows.
-            let creation = Task { try await engine.create(plan.specification(kind, run: run, expiry: expiry)) }
+            let creation = Task { try await create(plan.specification(kind, run: run, expiry: expiry)) }
             let container = DockerContainer(id: try await creation.value, engine: engine, logger: logger)
             do {
                 let connection = try await connect(container)
@@ -148,6 +151,16 @@ package final class DockerBackend: SandboxBackend {
             }
         } catch {
             throw explained(error)
+        }
+    }
+
+    private func create(_ specification: ContainerSpecification) async throws -> String {
+        do {
+            return try await engine.create(specification)
+        } catch EngineError.notFound {
+            let reason = "the image \(plan.docker.image) is gone"
+            obstruct(reason)
+            throw unavailable(reason)
         }
     }
 
@@ -193,10 +206,6 @@ package final class DockerBackend: SandboxBackend {
                 obstruct("\(error)")
                 return unavailable("\(error)")
             }
-            if case .notFound = error {
-                obstruct("the image \(plan.docker.image) is gone")
-                return unavailable("the image \(plan.docker.image) is gone")
-            }
             state.withLock { $0.latestFailure = "\(error)" }
             return SandboxError.setup("\(error)")
         case SandboxError.setup(let reason):
@@ -207,14 +216,19 @@ package final class DockerBackend: SandboxBackend {
         }
     }
 
-    /// Makes no more containers until the engine was asked again.
+    /// Makes no more containers until the engine was asked again, which happens soon.
     func obstruct(_ reason: String) {
-        state.withLock { $0.obstacle = $0.obstacle ?? reason }
+        state.withLock { state in
+            state.obstacle = state.obstacle ?? reason
+            state.obstructed?.yield()
+        }
     }
 
+    /// An engine that hangs says nothing of it, so it is asked each time.
     package func status() async -> BackendStatus {
+        let silence = await silence()
         let (hasLooked, obstacle, failure, version, greeting) = state.withLock {
-            ($0.hasLooked, $0.obstacle, $0.latestFailure, $0.engineVersion, $0.greeting)
+            ($0.hasLooked, $0.obstacle ?? silence, $0.latestFailure, $0.engineVersion, $0.greeting)
         }
         return BackendStatus(
             isReady: hasLooked && obstacle == nil && failure == nil,
@@ -223,6 +237,21 @@ package final class DockerBackend: SandboxBackend {
             walls: plan.walls(engine: version, greeting: greeting),
             reducedModes: plan.reducedModes
         )
+    }
+}
+
+extension DockerBackend {
+    private static let pingTime: Duration = .seconds(2)
+
+    /// Why the engine does not answer; nil where it does, or was not asked the first time.
+    private func silence() async -> String? {
+        guard state.withLock({ $0.hasLooked && $0.obstacle == nil }) else { return nil }
+        do {
+            try await engine.ping(within: Self.pingTime)
+            return nil
+        } catch {
+            return "\(error)"
+        }
     }
 }
 

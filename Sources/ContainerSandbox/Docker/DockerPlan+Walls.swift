@@ -11,10 +11,20 @@ extension DockerPlan {
                 "Docker \(engine?.engine ?? "of unknown version"), runtime \(docker.runtime ?? "of the engine's choice")"
             ),
             wall("network", isOffline, isOffline ? "none" : "the network \(docker.network), as a setting has it"),
-            wall("file system", true, "read-only root; workspace, /tmp and /dev/shm in memory, with limits"),
+            wall(
+                "file system",
+                true,
+                "read-only root; workspace, /tmp and /dev/shm in memory, with limits"
+                    + (hasMounts ? "; and what a setting mounts" : "")
+            ),
             wall("capabilities", true, "all dropped; the guest keeps \(Self.capabilities.joined(separator: ", "))"),
             wall("privileges", true, "no new ones"),
-            wall("system calls", true, "a seccomp profile of our own, where the runtime applies one"),
+            wall(
+                "system calls",
+                true,
+                (hasOwnProfile ? "a seccomp profile of our own" : "the seccomp profile a setting names")
+                    + ", where the runtime applies one"
+            ),
             wall("limits", true, "memory without swap, processes, open files"),
             wall(
                 "contexts",
@@ -29,8 +39,24 @@ extension DockerPlan {
         ]
     }
 
-    /// Settings that take a wall away.
-    var reducedModes: [String] { docker.network == "none" ? [] : ["with-network"] }
+    /// Settings that take a wall away, or may.
+    var reducedModes: [String] {
+        var modes: [String] = []
+        if docker.network != "none" { modes.append("with-network") }
+        if hasMounts { modes.append("with-mounts") }
+        if !hasOwnProfile { modes.append("with-other-seccomp-profile") }
+        return modes
+    }
+
+    /// Directories of the host, or volumes, that a setting puts into every container.
+    private var hasMounts: Bool {
+        let container = specification(.bare, run: "", expiry: 0)
+        return !container.binds.isEmpty || container.mounts.contains { $0.kind != .tmpfs }
+    }
+
+    private var hasOwnProfile: Bool {
+        specification(.bare, run: "", expiry: 0).seccompProfile == seccompProfile
+    }
 
     private func wall(_ name: String, _ isStanding: Bool, _ detail: String) -> BackendStatus.Wall {
         BackendStatus.Wall(name: name, isStanding: isStanding, detail: detail)

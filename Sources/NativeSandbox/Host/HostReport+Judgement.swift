@@ -16,17 +16,17 @@ extension HostReport {
         }
     }
 
-    mutating func judgeKernel(_ facts: HostFacts) {
+    mutating func judgeKernel(_ facts: HostFacts, _ settings: NativeSettings) {
         if facts.kernel < Self.oldestKernel {
             let what = "Linux \(facts.kernel) is too old: \(Self.oldestKernel) or later is needed."
             add(.error, "kernel", what, cure: "Install a newer kernel.")
-        } else if facts.isRoot, facts.kernel < Identity.idmappedWorkspaceKernel {
+        } else if Identity.choose(facts, settings) == .sharedByRoot(id: 0) {
             add(
                 .error,
                 "kernel",
                 "Linux \(facts.kernel) cannot map the owners of a file system in memory, which takes "
-                    + "\(Identity.idmappedWorkspaceKernel).",
-                cure: "Install a newer kernel, or start the server as an ordinary user."
+                    + "\(Identity.idmappedWorkspaceKernel): programs would have root's id.",
+                cure: "Install a newer kernel, or do this as an ordinary user."
             )
         }
     }
@@ -86,9 +86,10 @@ extension HostReport {
             addWall("user ids", true, "each sandbox has a user of its own, \(first) to \(first + count - 1)")
         case .subordinate(let ids):
             addWall("user ids", true, "each sandbox has a subordinate user of its own, from \(ids.firstUser) on")
-        case .shared:
+        case .shared, .sharedByRoot:
             let detail = "all sandboxes have the server's user; namespaces, Landlock and seccomp separate them"
             addWall("user ids", false, detail)
+            reducedModes.append("one-user-for-all")
             add(
                 .warning,
                 "user ids",
@@ -99,6 +100,7 @@ extension HostReport {
     }
 
     private func missingIDs(_ facts: HostFacts) -> String {
+        if facts.isRoot { return "the kernel is older than \(Identity.idmappedWorkspaceKernel)" }
         if !facts.hasIDMapTools { return "newuidmap and newgidmap are not installed" }
         if facts.subordinateIDs == nil { return "the user has no range in /etc/subuid and /etc/subgid" }
         if facts.kernel < Identity.idmappedWorkspaceKernel {
@@ -108,6 +110,7 @@ extension HostReport {
     }
 
     private func idCure(_ facts: HostFacts) -> String {
+        if facts.isRoot { return "Install a newer kernel." }
         if !facts.hasIDMapTools { return "sudo apt-get install uidmap" }
         if facts.kernel < Identity.idmappedWorkspaceKernel { return "Install a newer kernel." }
         return "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER"
@@ -150,8 +153,14 @@ extension HostReport {
         }
         addWall("landlock", true, "version \(facts.landlockABI)")
         if facts.landlockABI < 6 {
-            let what = "Landlock \(facts.landlockABI) does not cover signals and abstract sockets; namespaces do."
-            add(.note, "landlock", what, cure: nil)
+            reducedModes.append("contexts-reach-each-other")
+            add(
+                .note,
+                "landlock",
+                "Landlock \(facts.landlockABI) does not cover signals and abstract sockets: namespaces keep them inside "
+                    + "a sandbox, but the contexts of one sandbox reach each other.",
+                cure: "Linux 6.12 or later has version 6."
+            )
         }
     }
 }

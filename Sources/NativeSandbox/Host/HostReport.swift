@@ -51,7 +51,7 @@ package struct HostReport: Sendable, Equatable {
         findings = []
         reducedModes = []
         judgeInstallation(facts)
-        judgeKernel(facts)
+        judgeKernel(facts, settings)
         judgeCapabilities(facts)
         judgeNamespaces(facts)
         judgeIdentity(facts, settings)

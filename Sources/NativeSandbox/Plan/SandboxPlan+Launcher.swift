@@ -23,6 +23,10 @@ extension SandboxPlan {
             addOwnMap()
             add(.launcher, "slots", "0", "\(settings.sandboxSlots)", "shared")
             add(.launcher, "owner", "0", "0")
+        case .sharedByRoot(let id):
+            add(.launcher, "slots", "\(id)", "\(settings.sandboxSlots)", "shared")
+            // A sandbox's user and group have one number, and nobody's rights come from the group.
+            add(.launcher, "owner", "\(id)", "\(id)")
         }
     }
 

@@ -86,12 +86,18 @@ enum Identity: Sendable, Equatable {
     case subordinate(SubordinateIDs)
     /// Not root: all sandboxes have the server's id; what separates them are namespaces, Landlock and seccomp.
     case shared
+    /// The same as root, whose server takes on this id.
+    case sharedByRoot(id: UInt32)
 
     /// tmpfs mounts can be idmapped since Linux 6.3; without that a workspace cannot belong to two ids.
     static let idmappedWorkspaceKernel = HostFacts.KernelVersion(6, 3)
 
     static func choose(_ facts: HostFacts, _ settings: NativeSettings) -> Identity {
-        if facts.isRoot { return .own(first: settings.sandboxUIDBase, count: settings.sandboxSlots) }
+        if facts.isRoot {
+            return facts.kernel >= idmappedWorkspaceKernel
+                ? .own(first: settings.sandboxUIDBase, count: settings.sandboxSlots)
+                : .sharedByRoot(id: settings.serverUID)
+        }
         guard let ids = facts.subordinateIDs, facts.hasIDMapTools, ids.count >= 16,
             facts.kernel >= idmappedWorkspaceKernel
         else { return .shared }

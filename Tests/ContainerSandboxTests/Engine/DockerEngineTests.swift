@@ -13,7 +13,7 @@ struct DockerEngineTests {
             let version = try await scope.engine.version()
             #expect(version.apiVersion >= .oldest)
             #expect(!version.engine.isEmpty)
-            try await scope.engine.ping()
+            try await scope.engine.ping(within: .seconds(10))
         }
     }
 

@@ -110,7 +110,7 @@ struct EngineEventTests {
         #expect(!Host.directory("/tmp").contains { daemon.host.hasSuffix("/\($0)/docker.sock") })
         let endpoint = try DockerEndpoint(dockerHost: daemon.host, environment: [:])
         try await FakeDaemon.withEngine(endpoint) { engine in
-            let error = await #expect(throws: EngineError.self) { try await engine.ping() }
+            let error = await #expect(throws: EngineError.self) { try await engine.ping(within: .seconds(10)) }
             guard case .unreachable(let message) = error else {
                 return #expect(Bool(false), "\(String(describing: error))")
             }

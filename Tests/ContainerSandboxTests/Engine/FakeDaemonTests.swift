@@ -142,7 +142,7 @@ struct FakeDaemonTests {
     @Test("what is no HTTP is an error")
     func noHTTP() async throws {
         try await FakeDaemon.run("SSH-2.0-OpenSSH_9.2\r\n") { engine in
-            await #expect(throws: EngineError.self) { try await engine.ping() }
+            await #expect(throws: EngineError.self) { try await engine.ping(within: .seconds(10)) }
         }
     }
 
@@ -179,7 +179,7 @@ struct FakeDaemonTests {
         let body = #"{"message":"it is\nbroken"}"#
         let answer = "HTTP/1.1 503 No\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
         try await FakeDaemon.run(answer) { engine in
-            let error = await #expect(throws: EngineError.self) { try await engine.ping() }
+            let error = await #expect(throws: EngineError.self) { try await engine.ping(within: .seconds(10)) }
             #expect(error == .refused(status: 503, message: "it is broken"))
         }
     }

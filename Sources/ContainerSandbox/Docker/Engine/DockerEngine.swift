@@ -65,9 +65,9 @@ package final class DockerEngine: Sendable {
         return version
     }
 
-    /// Asks whether the daemon answers, the cheapest question there is.
-    package func ping() async throws(EngineError) {
-        let answer = try await sendUnversioned("/_ping")
+    /// Asks whether the daemon answers within `limit`, the cheapest question there is.
+    package func ping(within limit: Duration) async throws(EngineError) {
+        let answer = try await sendUnversioned("/_ping", within: limit)
         guard answer.status == 200 else { throw EngineTransport.failure(answer) }
     }
 
@@ -116,10 +116,12 @@ package final class DockerEngine: Sendable {
         }
     }
 
-    private func sendUnversioned(_ path: String) async throws(EngineError) -> EngineAnswer {
+    private func sendUnversioned(_ path: String, within limit: Duration? = nil) async throws(EngineError)
+        -> EngineAnswer
+    {
         try await forgettingVersion { () async throws(EngineError) in
             try await transport.send(
-                EngineRequest(method: .GET, path: path, timeout: transport.timeouts.query),
+                EngineRequest(method: .GET, path: path, timeout: limit ?? transport.timeouts.query),
                 version: nil
             )
         }
