@@ -127,10 +127,12 @@ struct ServerBackend: Sendable {
         )
     }
 
-    /// Whose socket the engine's is: without that group the server could not reach it any more.
+    /// Whose socket the engine's is: without that group the server could not reach it any more. An engine that comes later
+    /// gives its socket to the group docker, where there is one.
     private static func group(of endpoint: DockerEndpoint) -> [UInt32] {
         var status = stat()
-        guard case .unix(let path) = endpoint.address, stat(path, &status) == 0 else { return [] }
-        return [status.st_gid]
+        guard case .unix(let path) = endpoint.address else { return [] }
+        if stat(path, &status) == 0 { return [status.st_gid] }
+        return getgrnam("docker").map { [$0.pointee.gr_gid] } ?? []
     }
 }

@@ -38,12 +38,12 @@ struct SingleExecution {
                 for await _ in ready { return try await execute(program, timeout, output) }
                 return nil
             }
-            let first = try await tasks.next()
-            tasks.cancelAll()
-            guard let status = first ?? nil else {
-                throw StartFailure("what makes sandboxes ended before the program did")
+            defer { tasks.cancelAll() }
+            // A backend that cannot start throws why; that it is not ready may be noticed earlier.
+            while let status = try await tasks.next() {
+                if let status { return status }
             }
-            return status
+            throw StartFailure("what makes sandboxes ended before the program did")
         }
     }
 

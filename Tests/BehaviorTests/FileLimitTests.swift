@@ -1,7 +1,12 @@
 import TestSupport
 import Testing
 
-@Suite("Limits of files", .server(["MAX_FILE_SIZE_MB": "1", "FILE_TTL_SEC": "3"]), .serialized)
+// Files live longer than a single use takes, which is more in containers.
+@Suite(
+    "Limits of files",
+    .server(["MAX_FILE_SIZE_MB": "1", "FILE_TTL_SEC": TestBackend.isNative ? "5" : "30"]),
+    .serialized
+)
 struct FileLimitTests {
     @Test(
         "a file of exactly the limit is taken, one byte more gives 413",
@@ -41,7 +46,7 @@ struct FileLimitTests {
         for _ in 0..<6 { ids.append(try await server.upload("short-lived", [UInt8](repeating: 1, count: 1_000_000))) }
         let id = try #require(ids.last)
         #expect(try await server.download(id).count == 1_000_000)
-        let isGone = await eventually(within: .seconds(30), every: .milliseconds(200)) {
+        let isGone = await eventually(within: .seconds(60), every: .milliseconds(200)) {
             (try? await server.get("/v1/files/\(id)"))?.status == 404
         }
         #expect(isGone)
