@@ -275,13 +275,13 @@ extension NotebookAPI {
                 let next = try await context.run("kept")
                 withKnownIssue("a command that starts at that moment misses its interrupt", isIntermittent: true) {
                     #expect(next.text == "8", "\(next)")
-                    #expect(ContinuousClock.now - start < .seconds(4))
+                    #expect(ContinuousClock.now - start < .seconds(10))
                 } when: {
                     code.hasPrefix("!")
                 }
                 if code.hasPrefix("!") { return }
                 // One second by the contract; the rest is for a machine that does other things too.
-                #expect(ContinuousClock.now - start < .seconds(4))
+                #expect(ContinuousClock.now - start < .seconds(10))
             }
         }
 

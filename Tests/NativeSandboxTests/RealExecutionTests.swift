@@ -232,7 +232,7 @@ struct RealExecutionTests {
                     try await group.waitForAll()
                 }
             }
-            #expect(ContinuousClock.now - start < .seconds(10))
+            #expect(ContinuousClock.now - start < .seconds(50), "it did not sleep to its end")
             #expect(!sandbox.isAlive)
         }
     }

@@ -2,7 +2,7 @@
 ///
 /// - Returns: whether it held before the deadline.
 package func eventually(
-    within deadline: Duration = .seconds(10),
+    within deadline: Duration = .seconds(60),
     every interval: Duration = .milliseconds(20),
     _ condition: () async throws -> Bool
 ) async rethrows -> Bool {

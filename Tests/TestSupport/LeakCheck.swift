@@ -158,7 +158,12 @@ package struct MachineState: Sendable {
     package static func now() -> MachineState {
         let mounts = (Host.text("/proc/self/mounts") ?? "").split(separator: "\n").map(String.init)
         return MachineState(
-            mounts: Set(mounts.filter { $0.contains("code-interpreter") || $0.hasPrefix("tmpfs") }),
+            // Containers of tests that run meanwhile have theirs where the tests' daemon keeps its data.
+            mounts: Set(
+                mounts.filter {
+                    ($0.contains("code-interpreter") || $0.hasPrefix("tmpfs")) && !$0.contains("/.build/images/docker/")
+                }
+            ),
             // Unit tests that run meanwhile have folders there.
             sharedMemory: Set(Host.directory("/dev/shm").filter { !$0.hasPrefix("code-interpreter-tree-") })
         )
