@@ -37,11 +37,7 @@ struct RemovalLoadTests {
     private let mallory: KeyHolder
     private let victim: KeyHolder
 
-    init() throws {
-        let server = try TestServer.current
-        mallory = KeyHolder(server, key: "mallory-0123456789abcdef")
-        victim = KeyHolder(server, key: "victim-0123456789abcdef")
-    }
+    init() throws { (mallory, victim) = try KeyHolder.two("mallory", "victim") }
 
     private func startMakers() async throws {
         #expect(try await mallory.put("/files/makers.py", Self.makers.utf8).status == 201)

@@ -17,11 +17,7 @@ struct TenantTests {
     private let alice: KeyHolder
     private let bob: KeyHolder
 
-    init() throws {
-        let server = try TestServer.current
-        alice = KeyHolder(server, key: "alice-0123456789abcdef")
-        bob = KeyHolder(server, key: "bob-0123456789abcdef")
-    }
+    init() throws { (alice, bob) = try KeyHolder.two("alice", "bob") }
 
     @Test("each has a default context, in a sandbox of its own")
     func defaultSandboxes() async throws {

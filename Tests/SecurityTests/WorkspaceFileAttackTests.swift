@@ -20,11 +20,7 @@ struct WorkspaceFileAttackTests {
     private let mallory: KeyHolder
     private let victim: KeyHolder
 
-    init() throws {
-        let server = try TestServer.current
-        mallory = KeyHolder(server, key: "mallory-0123456789abcdef")
-        victim = KeyHolder(server, key: "victim-0123456789abcdef")
-    }
+    init() throws { (mallory, victim) = try KeyHolder.two("mallory", "victim") }
 
     /// A folder of the host that the server's user may read and change, so that only the server's care keeps it as it is.
     private struct Canary {

@@ -8,6 +8,13 @@ package struct KeyHolder: Sendable {
         self.key = key
     }
 
+    /// Two clients of the suite's server, whose settings give each name the key `NAME-0123456789abcdef`.
+    package static func two(_ first: String, _ second: String) throws -> (KeyHolder, KeyHolder) {
+        let server = try TestServer.current
+        let holder = { (name: String) in KeyHolder(server, key: "\(name)-0123456789abcdef") }
+        return (holder(first), holder(second))
+    }
+
     package func send(_ method: String, _ path: String, headers: [(String, String)] = [], body: [UInt8]? = nil)
         async throws -> HTTPAnswer
     {

@@ -80,7 +80,7 @@ package final class DockerBackend: SandboxBackend {
     /// Of contexts, each once, Python first; nil until the first sandbox was made, whose guest names them.
     package var languages: [Language]? {
         guard let greeting = state.withLock({ $0.greeting }) else { return nil }
-        var languages = [Language(name: Language.python, displayName: "Python")]
+        var languages = [Language.ofPython]
         for kernel in greeting.languages where !languages.contains(where: { $0.name == kernel.language }) {
             languages.append(Language(name: kernel.language, displayName: kernel.displayName))
         }

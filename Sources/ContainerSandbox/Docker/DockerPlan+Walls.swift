@@ -50,12 +50,17 @@ extension DockerPlan {
 
     /// Directories of the host, or volumes, that a setting puts into every container.
     private var hasMounts: Bool {
-        let container = specification(.bare, run: "", expiry: 0)
-        return !container.binds.isEmpty || container.mounts.contains { $0.kind != .tmpfs }
+        let wishes = wishes
+        return !wishes.binds.isEmpty || wishes.mounts.contains { $0.kind != .tmpfs }
     }
 
-    private var hasOwnProfile: Bool {
-        specification(.bare, run: "", expiry: 0).seccompProfile == seccompProfile
+    private var hasOwnProfile: Bool { (wishes.seccompProfile ?? seccompProfile) == seccompProfile }
+
+    /// What the setting for `docker run` flags says, and nothing else.
+    private var wishes: ContainerSpecification {
+        var container = ContainerSpecification(image: docker.image)
+        docker.runArguments?.apply(to: &container)
+        return container
     }
 
     private func wall(_ name: String, _ isStanding: Bool, _ detail: String) -> BackendStatus.Wall {

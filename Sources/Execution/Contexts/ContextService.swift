@@ -33,7 +33,7 @@ package final class ContextService: Sendable {
     private let tenants = Mutex<[Tenant: TenantContexts]>([:])
 
     /// What can be spoken, Python first; Python alone where that is not known yet.
-    package var languages: [Language] { spoken() ?? [Language(name: Language.python, displayName: "Python")] }
+    package var languages: [Language] { spoken() ?? [.ofPython] }
 
     /// Takes its sandboxes from the pool of `executions`, which must outlive it. `languages` is asked anew each time: a backend may learn what it has, and gives nil until then. A sandbox is asked in that case.
     package init(

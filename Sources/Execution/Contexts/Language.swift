@@ -11,6 +11,8 @@ package struct Language: Sendable, Equatable {
     }
 
     package static let python = "python"
+    /// What is spoken everywhere.
+    package static let ofPython = Language(name: python, displayName: "Python")
 
     /// What a client wrote as the name it has here: trimmed, in lower case, short forms written out; Python where nothing is left.
     package static func normalized(_ text: String) -> String {

@@ -45,8 +45,8 @@ struct CellRoutes: Sendable {
         )
         request.lease.shrink(to: body.keptBytes)
         switch body.choice {
-        case .id(let id): try ContextNames.check(id: id)
-        case .defaultOf(let language): try ContextNames.check(language: language, known: contexts.languages)
+        case .id(let id): try ClientNames.check(id: id)
+        case .defaultOf(let language): try ClientNames.check(language: language, known: contexts.languages)
         }
         return body
     }

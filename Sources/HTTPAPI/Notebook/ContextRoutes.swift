@@ -30,13 +30,13 @@ struct ContextRoutes: Sendable {
 
     private static func id(_ request: RoutedRequest) throws -> String {
         let id = request.parameters[0]
-        try ContextNames.check(id: id)
+        try ClientNames.check(id: id)
         return id
     }
 
     private func create(_ request: RoutedRequest) async throws -> Response {
         let (language, directory) = try await fields(of: request)
-        if let language { try ContextNames.check(language: language, known: contexts.languages) }
+        if let language { try ClientNames.check(language: language, known: contexts.languages) }
         let context = try await request.connection.cancellingWhenClosed { [contexts] in
             try await contexts.create(language: language, directory: directory, tenant: request.tenant)
         }

@@ -53,10 +53,6 @@ struct ExecuteRoutes: Sendable {
         return Response(status: .ok, headers: headers, body: body)
     }
 
-    /// Longer ids are nobody's. They are refused before anybody looks for them: Swift normalizes texts to compare them,
-    /// which costs the square of the length of a run of accents.
-    private static let maximumIDBytes = 256
-
     /// Reads and checks the body, and gives back the memory of what need not be kept of it.
     private func executionRequest(_ request: RoutedRequest) async throws -> ExecutionRequest {
         let body = try ExecuteBody(
@@ -67,9 +63,7 @@ struct ExecuteRoutes: Sendable {
         guard body.timeoutMilliseconds <= maxTimeoutMilliseconds else {
             throw APIError.timeoutAboveMaximum(milliseconds: maxTimeoutMilliseconds)
         }
-        if let file = body.files.first(where: { $0.fileID.utf8.count > Self.maximumIDBytes }) {
-            throw ExecutionRefusal.unknownFile(id: file.fileID, path: file.path)
-        }
+        for file in body.files { try ClientNames.check(fileID: file.fileID, path: file.path) }
         return ExecutionRequest(
             script: body.script,
             timeout: .milliseconds(body.timeoutMilliseconds),
