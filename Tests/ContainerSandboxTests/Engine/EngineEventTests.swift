@@ -51,16 +51,16 @@ struct EngineEventTests {
         }
     }
 
+    /// The container lives on: an engine may lose the event of one that ends in the same moment.
     @Test("tell that the kernel killed for memory")
     func outOfMemory() async throws {
         try await EngineScope.run { scope in
             let kinds = try await Self.collect(scope.engine.events(labels: scope.labels)) {
-                let it = try await scope.run(["dd", "if=/dev/zero", "of=/dev/null", "bs=256M", "count=1"])
-                _ = await it.streams.closed()
+                _ = try await scope.run(["sh", "-c", "dd if=/dev/zero of=/dev/null bs=256M count=1; sleep 600"])
             } until: {
-                if case .die = $0.kind { true } else { false }
+                Self.isOfContainer($0)
             }.map(\.kind)
-            #expect(kinds == [.oom, .die(exitCode: 137)])
+            #expect(kinds == [.oom])
         }
     }
 
