@@ -1,7 +1,7 @@
 """A warm interpreter that forks the main process of each sandbox.
 
 Started by the launcher as `zygote.py KIND IMPORTS` with three descriptors: the socket to the launcher, the plan and the
-seccomp program (docs/PROTOCOL.md). It never runs user code: a child is confined by libSandboxEntry.so in one C call,
+seccomp programs (docs/PROTOCOL.md). It never runs user code: a child is confined by libSandboxEntry.so in one C call,
 before it does anything else.
 """
 
@@ -19,7 +19,7 @@ from typing import NoReturn
 
 import settled
 
-CONTROL, PLAN, FILTER = 3, 4, 5
+CONTROL, PLAN, FILTERS = 3, 4, 5
 LIBRARY = "/opt/code-interpreter/lib/libSandboxEntry.so"
 
 # enum ci_fork_event_kind and the structs of LauncherProtocol.h.
@@ -32,8 +32,8 @@ ANCILLARY_BYTES = socket.CMSG_SPACE(4 * 16)
 class Entry:
     """libSandboxEntry.so, which knows how a child enters its sandbox."""
 
-    def __init__(self, plan: bytes, program: bytes, kind: str) -> None:
-        """Load the library with the plan and the seccomp program, for children of the zygote `kind`."""
+    def __init__(self, plan: bytes, programs: bytes, kind: str) -> None:
+        """Load the library with the plan and the seccomp programs, for children of the zygote `kind`."""
         # PyDLL keeps the interpreter's lock, which the fork hooks need.
         library = ctypes.PyDLL(LIBRARY)
         library.ci_entry_load.argtypes = [
@@ -42,7 +42,7 @@ class Entry:
             ctypes.c_char_p,
         ]
         library.ci_entry_fork.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.c_int]
-        result = library.ci_entry_load(plan, len(plan), program, len(program), kind.encode())
+        result = library.ci_entry_load(plan, len(plan), programs, len(programs), kind.encode())
         if result != 0:
             raise OSError(-result, "ci_entry_load: " + os.strerror(-result))
         self._fork = library.ci_entry_fork
@@ -153,13 +153,13 @@ class Zygote:
 def main() -> None:
     """Get warm and serve."""
     kind, imports = sys.argv[1], [name for name in sys.argv[2].split(",") if name]
-    plan, program = read_all(PLAN), read_all(FILTER)
+    plan, programs = read_all(PLAN), read_all(FILTERS)
     os.close(PLAN)
-    os.close(FILTER)
+    os.close(FILTERS)
     drop_groups()
 
     serve = settled.get_warm(kind, imports)
-    entry = Entry(plan, program, kind)
+    entry = Entry(plan, programs, kind)
     control = socket.socket(fileno=CONTROL)
     signals = settled.open_child_signals()
     settled.settle_memory()

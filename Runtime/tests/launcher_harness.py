@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import dataclasses
+import errno
 import json
 import os
 import pwd
@@ -37,8 +38,15 @@ SECTIONS = {"launcher": 1, "root": 2, "limits": 3, "workspace": 4, "init": 5, "e
 REQUEST = struct.Struct("=IIi")
 EVENT = struct.Struct("=IIiIii")
 
-#: A seccomp program that allows everything.
-ALLOW = struct.pack("=HBBI", 6, 0, 0, 0x7FFF0000)
+#: Two seccomp programs as docs/PROTOCOL.md has them: one that allows everything, one that refuses sockets with EDOM.
+ALLOW = struct.pack("=IHBBI", 1, 6, 0, 0, 0x7FFF0000)
+REFUSE_SOCKETS = struct.pack(
+    "=IHBBIHBBIHBBIHBBI",
+    *(4, 0x20, 0, 0, 0),
+    *(0x15, 0, 1, 41),
+    *(6, 0, 0, 0x00050000 | errno.EDOM),
+    *(6, 0, 0, 0x7FFF0000),
+)
 
 #: Subordinate ids of a user made for tests: beyond those that useradd(8) gives and those of the root launcher's slots.
 RANGE = "20000000-20065535"
@@ -187,7 +195,7 @@ class Launcher:
     def __init__(self, program: str, plan: bytes, identity: Identity, stderr: int | None = None) -> None:
         """Start it."""
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        descriptors = [theirs.fileno(), memfd("plan", plan), memfd("filter", ALLOW)]
+        descriptors = [theirs.fileno(), memfd("plan", plan), memfd("filters", ALLOW + REFUSE_SOCKETS)]
         options: dict[str, object] = {}
         if identity.mode != "root" and os.geteuid() == 0:
             options = {"user": identity.user, "group": identity.group, "extra_groups": []}

@@ -232,6 +232,6 @@ def _entry() -> list[Line]:
         ("umask", "022"),
         ("descriptors",),
         ("default-signals",),
-        ("seccomp",),
+        ("seccomp", "0"),
     ]
     return lines

@@ -42,6 +42,13 @@ class UnfitZygoteTest(case.LauncherTest):
     def test_an_exception(self) -> None:
         self.assert_does_not_serve("1 / 0")
 
+    def test_a_seccomp_program_that_did_not_come(self) -> None:
+        plan = self.plan()
+        plan.replace("entry", "seccomp", "seccomp", "2")
+        launcher = self.launch(plan, is_quiet=True)
+        lost = launcher.wait(lambda event: event.kind in (harness.ZYGOTE_READY, harness.ZYGOTE_LOST))
+        self.assertEqual((lost.kind, os.waitstatus_to_exitcode(lost.error)), (harness.ZYGOTE_LOST, 1))
+
     def test_a_child_whose_part_breaks_does_not_become_a_zygote(self) -> None:
         plan = self.plan()
         for index, line in enumerate(plan.sections["root"]):

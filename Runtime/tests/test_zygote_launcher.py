@@ -71,6 +71,22 @@ class RunningTest(case.LauncherTest):
         self.assertLessEqual(set(sandbox.run(code)[0].split()), {"EROFS", "EACCES"})
         launcher.destroy(sandbox)
 
+    def test_the_plan_chooses_among_the_seccomp_programs(self) -> None:
+        code = (
+            "import errno, socket\n"
+            "try: socket.socket(); print('made')\n"
+            "except OSError as error: print(errno.errorcode[error.errno])\n"
+        )
+        for number, answer in (("0", "made\n"), ("1", "EDOM\n")):
+            with self.subTest(number=number):
+                plan = self.plan()
+                plan.replace("entry", "seccomp", "seccomp", number)
+                launcher = self.launch_ready(plan)
+                sandbox = launcher.create()
+                self.assertEqual(sandbox.run(code)[0], answer)
+                launcher.destroy(sandbox)
+                launcher.close()
+
     def test_sandboxes_do_not_see_each_other_nor_init(self) -> None:
         launcher = self.launch_ready()
         first, second = launcher.create(), launcher.create()

@@ -68,7 +68,7 @@ package final class NativeBackend: SandboxBackend {
                     token: Self.token(),
                     runtimeFiles: Self.runtimeFiles()
                 ),
-                filter: try SeccompProgram(facts.cgroups.isMissing ? .withoutCgroups : .standard),
+                filters: try SeccompPrograms(facts.cgroups.isMissing ? .withoutCgroups : .standard),
                 launcherPath: launcherPath,
                 logger: logger
             )

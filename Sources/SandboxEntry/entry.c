@@ -25,18 +25,15 @@ static struct entry_plan entry_plan;
 static int own_pid_namespace = -1;
 
 EXPORTED int ci_entry_load(
-    const char *plan, size_t plan_length, const void *filter, size_t filter_length, const char *zygote
+    const char *plan, size_t plan_length, const char *filters, size_t filters_length, const char *zygote
 ) {
     if (own_pid_namespace >= 0) return -EALREADY;
-    if (filter_length == 0 || filter_length % sizeof(struct sock_filter) != 0) return -EINVAL;
-    if (filter_length / sizeof(struct sock_filter) > BPF_MAXINSNS) return -E2BIG;
+    int result = entry_filters_read(&entry_plan, filters, filters_length);
+    if (result != 0) return result;
     char *text = malloc(plan_length + 1);
-    struct sock_filter *program = malloc(filter_length);
-    if (text == NULL || program == NULL) return -ENOMEM;
+    if (text == NULL) return -ENOMEM;
     memcpy(text, plan, plan_length);
-    memcpy(program, filter, filter_length);
-    entry_plan.filter = (struct sock_fprog){(unsigned short)(filter_length / sizeof(struct sock_filter)), program};
-    int result = entry_plan_read(&entry_plan, text, plan_length, zygote);
+    result = entry_plan_read(&entry_plan, text, plan_length, zygote);
     if (result != 0) return result;
     // Nobody who shares our user id may look into us, nor into a child before it is confined.
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return -errno;

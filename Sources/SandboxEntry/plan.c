@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <sys/resource.h>
 
 #include "steps.h"
@@ -20,7 +21,7 @@ static const struct plan_verb verbs[] = {
     {"umask", "o", CI_SECTION_ENTRY, ENTRY_UMASK},
     {"descriptors", "", CI_SECTION_ENTRY, ENTRY_DESCRIPTORS},
     {"default-signals", "", CI_SECTION_ENTRY, ENTRY_DEFAULT_SIGNALS},
-    {"seccomp", "", CI_SECTION_ENTRY, ENTRY_SECCOMP},
+    {"seccomp", "u", CI_SECTION_ENTRY, ENTRY_SECCOMP},
 };
 
 static const struct {
@@ -49,6 +50,26 @@ static int read_resource_limit(struct plan_step *step) {
     return -EINVAL;
 }
 
+int entry_filters_read(struct entry_plan *plan, const char *programs, size_t length) {
+    plan->filter_count = 0;
+    while (length > 0) {
+        uint32_t count;
+        if (plan->filter_count == ENTRY_MAX_FILTERS) return -E2BIG;
+        if (length < sizeof count) return -EINVAL;
+        memcpy(&count, programs, sizeof count);
+        if (count > BPF_MAXINSNS) return -E2BIG;
+        size_t size = count * sizeof(struct sock_filter);
+        if (size == 0 || size > length - sizeof count) return -EINVAL;
+        struct sock_filter *program = malloc(size);
+        if (program == NULL) return -ENOMEM;
+        memcpy(program, programs + sizeof count, size);
+        plan->filter[plan->filter_count++] = (struct sock_fprog){(unsigned short)count, program};
+        programs += sizeof count + size;
+        length -= sizeof count + size;
+    }
+    return plan->filter_count > 0 ? 0 : -EINVAL;
+}
+
 int entry_plan_read(struct entry_plan *plan, char *text, size_t length, const char *zygote) {
     struct plan_reader reader;
     bool counts = true;
@@ -63,6 +84,7 @@ int entry_plan_read(struct entry_plan *plan, char *text, size_t length, const ch
         if (step.verb == ENTRY_FOR || !counts) continue;
         if (plan->count == ENTRY_MAX_STEPS) return -E2BIG;
         if (step.verb == ENTRY_RESOURCE_LIMIT && read_resource_limit(&step) != 0) return -EINVAL;
+        if (step.verb == ENTRY_SECCOMP && step.number[0] >= plan->filter_count) return -EINVAL;
         plan->step[plan->count++] = step;
     }
 }

@@ -115,6 +115,11 @@ static int reset_signals(void) {
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/// entry_plan_read() made sure that there is one of that number.
+static int install_filter(const struct entry *entry, const struct plan_step *step) {
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0U, &entry->plan->filter[step->number[0]]);
+}
+
 int entry_carry_out(struct entry *entry, const struct plan_step *step) {
     switch ((enum entry_verb)step->verb) {
     case ENTRY_FOR: return 0;
@@ -140,7 +145,7 @@ int entry_carry_out(struct entry *entry, const struct plan_step *step) {
     case ENTRY_DESCRIPTORS: return arrange_descriptors(entry);
     case ENTRY_DEFAULT_SIGNALS: return reset_signals();
     // Last: it denies calls the steps before need.
-    case ENTRY_SECCOMP: return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0U, &entry->plan->filter);
+    case ENTRY_SECCOMP: return install_filter(entry, step);
     }
     errno = EINVAL;
     return -1;

@@ -10,6 +10,9 @@
 /// Most steps of `[entry]`.
 #define ENTRY_MAX_STEPS 96
 
+/// Most seccomp programs.
+#define ENTRY_MAX_FILTERS 4
+
 enum entry_verb : uint32_t {
     ENTRY_FOR = 1,
     ENTRY_JOIN_CGROUPS,
@@ -31,11 +34,12 @@ enum entry_verb : uint32_t {
     ENTRY_SECCOMP,
 };
 
-/// All steps, in order, and the seccomp program.
+/// All steps, in order, and the seccomp programs.
 struct entry_plan {
     struct plan_step step[ENTRY_MAX_STEPS];
     int count;
-    struct sock_fprog filter;
+    struct sock_fprog filter[ENTRY_MAX_FILTERS];
+    uint32_t filter_count;
 };
 
 /// What one child needs and changes.
@@ -49,7 +53,12 @@ struct entry {
     int ruleset;
 };
 
-/// Reads from `text`, which is kept, what of `[entry]` counts for children of `zygote`. 0 or -errno.
+/// Copies the seccomp programs: each is a count (four bytes, of this machine's order) and that many `struct sock_filter`.
+/// 0 or -errno.
+int entry_filters_read(struct entry_plan *plan, const char *programs, size_t length);
+
+/// Reads from `text`, which is kept, what of `[entry]` counts for children of `zygote`. After the seccomp
+/// programs, which steps name by number. 0 or -errno.
 int entry_plan_read(struct entry_plan *plan, char *text, size_t length, const char *zygote);
 
 /// Carries out one step in the child. 0, or -1 and errno. Async-signal-safe: no allocation, no lock.

@@ -32,7 +32,7 @@ extension SeccompPolicy {
         ]
 
     /// getifaddrs(3) asks a netlink socket. libzmq, which asks whenever it binds a TCP socket, aborts on any other code
-    /// than this and EINVAL; with it, it goes on without names of interfaces.
+    /// than this and EINVAL; with it, it goes on without names of interfaces. Kernels of other languages do that.
     static let noNetlink = Refusal(
         rule: Rule(
             call: "socket",

@@ -72,6 +72,13 @@ package struct SeccompPolicy: Sendable {
         return policy
     }()
 
+    /// For programs that are no kernels of contexts: a netlink socket, too, is simply refused.
+    package var forScripts: SeccompPolicy {
+        var policy = self
+        policy.refused = []
+        return policy
+    }
+
     private static let files = Group(
         reason: "looking at files",
         calls: """

@@ -1,4 +1,4 @@
-/// sandbox-launcher CONTROL PLAN FILTER: carries out the plan of docs/PROTOCOL.md and decides nothing.
+/// sandbox-launcher CONTROL PLAN FILTERS: carries out the plan of docs/PROTOCOL.md and decides nothing.
 ///
 /// Three generations: the supervisor (supervisor.c) outside, the worker (worker.c) as PID 1 of the launcher's
 /// namespaces, and in each sandbox an init (init.c). The interpreters are forked by zygotes (zygote.c) the worker
@@ -42,7 +42,7 @@ static int close_all_but(struct descriptors kept) {
     unsigned first = STDERR_FILENO + 1;
     while (first != 0) {
         unsigned next = ~0U;
-        const unsigned candidates[] = {(unsigned)kept.control, (unsigned)kept.plan, (unsigned)kept.filter};
+        const unsigned candidates[] = {(unsigned)kept.control, (unsigned)kept.plan, (unsigned)kept.filters};
         for (size_t i = 0; i < sizeof candidates / sizeof candidates[0]; i++) {
             if (candidates[i] >= first && candidates[i] < next) next = candidates[i];
         }
@@ -75,15 +75,15 @@ static struct failure start_over_inside(struct steps launcher, char **arguments)
 int main(int count, char **arguments) {
     bool isInside = count == 5 && strcmp(arguments[4], INSIDE) == 0;
     if (count != 4 && !isInside) {
-        say("usage: sandbox-launcher CONTROL PLAN FILTER");
+        say("usage: sandbox-launcher CONTROL PLAN FILTERS");
         return EXIT_FAILURE;
     }
     if (open_standard_descriptors() != 0 || leave_terminal() != 0) return EXIT_FAILURE;
     struct descriptors descriptors = {
         parse_descriptor(arguments[1]), parse_descriptor(arguments[2]), parse_descriptor(arguments[3]),
     };
-    if (descriptors.control < 0 || descriptors.plan < 0 || descriptors.filter < 0) {
-        say("CONTROL, PLAN and FILTER must be open descriptors above 2");
+    if (descriptors.control < 0 || descriptors.plan < 0 || descriptors.filters < 0) {
+        say("CONTROL, PLAN and FILTERS must be open descriptors above 2");
         return EXIT_FAILURE;
     }
     if (close_all_but(descriptors) != 0) return EXIT_FAILURE;
@@ -98,6 +98,6 @@ int main(int count, char **arguments) {
     }
     set_close_on_exec(descriptors.control, true);
     set_close_on_exec(descriptors.plan, true);
-    set_close_on_exec(descriptors.filter, true);
+    set_close_on_exec(descriptors.filters, true);
     return supervise(&plan, descriptors);
 }

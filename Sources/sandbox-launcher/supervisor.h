@@ -6,7 +6,7 @@
 struct descriptors {
     int control;
     int plan;
-    int filter;
+    int filters;
 };
 
 /// Runs until the server closes its end of the control socket. The launcher's exit status; nothing is left then.

@@ -32,7 +32,7 @@ static int collect_environment(const struct plan *plan, char *environment[MAX_EN
 
 /// Leaves exactly: nothing on 0 and 1, our standard error on 2, and the fixed descriptors.
 static int arrange_descriptors(const struct worker *worker, int socket) {
-    const int sources[FIXED_COUNT] = {socket, worker->descriptors.plan, worker->descriptors.filter};
+    const int sources[FIXED_COUNT] = {socket, worker->descriptors.plan, worker->descriptors.filters};
     int copies[FIXED_COUNT];
     if (dup2(worker->null, STDIN_FILENO) < 0 || dup2(worker->null, STDOUT_FILENO) < 0) return -1;
     for (int i = 0; i < FIXED_COUNT; i++) {

@@ -118,7 +118,7 @@ struct RealFailureTests {
         facts.sharedPaths = ["/no/such/path"]
         let client = try LauncherClient(
             plan: SandboxPlan(settings: settings, facts: facts, token: "failing", runtimeFiles: []),
-            filter: try SeccompProgram(),
+            filters: try SeccompPrograms(),
             launcherPath: try #require(settings.launcherPath),
             logger: Logger(label: "test")
         )
@@ -136,7 +136,7 @@ struct RealFailureTests {
                 token: "nopython",
                 runtimeFiles: []
             ),
-            filter: try SeccompProgram(),
+            filters: try SeccompPrograms(),
             launcherPath: try #require(settings.launcherPath),
             logger: Logger(label: "test")
         )

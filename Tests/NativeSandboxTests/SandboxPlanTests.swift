@@ -181,11 +181,16 @@ struct SandboxPlanTests {
     func limitsOfKinds() {
         let entry = lines(.example(), .entry)
         let scopes = entry.filter { $0.hasPrefix("for") }
-        #expect(scopes == ["for bare full", "for notebook", "for"])
+        #expect(scopes == ["for bare full", "for notebook", "for", "for bare full", "for notebook"])
         let parts = entry.split { $0.hasPrefix("for") }
-        #expect(parts.map { $0.contains { $0.hasPrefix("resource-limit cpu") } } == [false, true, false, false])
+        #expect(
+            parts.map { $0.contains { $0.hasPrefix("resource-limit cpu") } } == [
+                false, true, false, false, false, false,
+            ]
+        )
         #expect(parts[2] == ["resource-limit nproc 512 512"])
         #expect(parts[3].first == "drop-bounding-set")
+        #expect(parts[4] == ["seccomp 0"] && parts[5] == ["seccomp 1"])
     }
 
     @Test("without Landlock has no step of it")

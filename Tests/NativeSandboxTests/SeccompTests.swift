@@ -14,7 +14,7 @@ struct SeccompTests {
     private let filter: FilterMachine
 
     init() throws {
-        filter = FilterMachine(try SeccompProgram().bytes)
+        filter = FilterMachine(try SeccompProgram(.standard).bytes)
     }
 
     private func call(_ name: String, _ arguments: UInt64...) -> UInt32 {
@@ -155,6 +155,32 @@ struct SeccompTests {
         #expect(isSame("personality", [0xffff_ffff], Self.allow))
         #expect(isSame("personality", [0], Self.allow))
         #expect(isSame("personality", [0x4_0000], Self.refused))
+    }
+
+    @Test("differs for scripts in netlink sockets alone, which are refused like any other")
+    func scripts() throws {
+        let scripts = FilterMachine(try SeccompProgram(SeccompPolicy.standard.forScripts).bytes)
+        let socket = UInt32(bitPattern: seccomp_syscall_resolve_name("socket"))
+        for family in UInt64(0)...46 {
+            for type in [1, 2, 3, 5] as [UInt64] {
+                let answer = family == 16 ? Self.refused : call("socket", family, type, 0)
+                #expect(scripts.run(number: socket, arguments: [family, type, 0]) == answer)
+            }
+        }
+    }
+
+    @Test("comes with the others in one file, each after its count of instructions")
+    func file() throws {
+        let all = try SeccompPrograms()
+        let scripts = try SeccompProgram(SeccompPolicy.standard.forScripts).bytes
+        let contexts = try SeccompProgram(.standard).bytes
+        #expect(all.programs.map(\.bytes) == [scripts, contexts] && scripts != contexts)
+        #expect(all.bytes.count == scripts.count + contexts.count + 8)
+        #expect(
+            all.bytes.dropFirst(4).starts(with: scripts) && all.bytes.suffix(contexts.count).elementsEqual(contexts)
+        )
+        let count = all.bytes.prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
+        #expect(count == scripts.count / 8)
     }
 
     @Test("without cgroups allows no memory that belongs to no process")

@@ -49,14 +49,14 @@ final class LauncherClient: Sendable {
     private static let creationTime: Duration = .seconds(30)
 
     /// Starts the launcher. Must be called while the process has the rights its plan needs.
-    init(plan: SandboxPlan, filter: SeccompProgram, launcherPath: String, logger: Logger) throws(SystemError) {
+    init(plan: SandboxPlan, filters: SeccompPrograms, launcherPath: String, logger: Logger) throws(SystemError) {
         self.plan = plan
         self.logger = logger
         self.wakeUp = try WakeUp()
         self.recipe = LauncherProcess.Recipe(
             path: launcherPath,
             plan: try Descriptor.sealedFile(named: "plan", holding: Array(plan.plan.text.utf8)),
-            filter: try Descriptor.sealedFile(named: "seccomp", holding: filter.bytes)
+            filters: try Descriptor.sealedFile(named: "seccomp", holding: filters.bytes)
         )
         let launcher = try LauncherProcess.start(recipe)
         self.core = Mutex(Core(state: LauncherState(zygotes: plan.settings.kinds.map(\.rawValue)), launcher: launcher))

@@ -11,13 +11,13 @@ struct LauncherProcess: Sendable {
     struct Recipe: Sendable {
         var path: String
         var plan: Descriptor
-        var filter: Descriptor
+        var filters: Descriptor
     }
 
     /// Starts one. It ends, with all it made, when the socket is closed.
     static func start(_ recipe: Recipe) throws(SystemError) -> LauncherProcess {
         let (own, theirs) = try Descriptor.messageSockets()
-        let descriptors = [theirs.raw, recipe.plan.raw, recipe.filter.raw]
+        let descriptors = [theirs.raw, recipe.plan.raw, recipe.filters.raw]
         let pid = try systemCall("posix_spawn", on: recipe.path) {
             // The numbers ci_spawn gives them.
             withStrings([recipe.path, "3", "4", "5"]) { arguments in

@@ -1,3 +1,5 @@
+import Execution
+
 extension SandboxPlan {
     /// `[init]`: what PID 1 of every sandbox does, in order.
     mutating func addInit() {
@@ -49,7 +51,13 @@ extension SandboxPlan {
         add(.entry, "descriptors")
         add(.entry, "default-signals")
         // Last: the steps before use calls that it refuses.
-        add(.entry, "seccomp")
+        addSeccomp(.scripts, for: [.bare, .full])
+        addSeccomp(.contexts, for: [.notebook])
+    }
+
+    private mutating func addSeccomp(_ use: SeccompPrograms.Use, for kinds: [SandboxKind]) {
+        begin(.entry, for: kinds)
+        add(.entry, "seccomp", "\(use.rawValue)")
     }
 
     private mutating func addLandlock() {

@@ -3,7 +3,37 @@ import CSeccomp
 import Glibc
 import SeccompPolicy
 
-/// The filter every program in a sandbox runs under, as the kernel takes it.
+/// The filters of a server, which the plan tells apart by number: see docs/PROTOCOL.md.
+struct SeccompPrograms: Sendable, Equatable {
+    /// What runs under each; the raw value is its number.
+    enum Use: Int, CaseIterable {
+        case scripts, contexts
+    }
+
+    let programs: [SeccompProgram]
+
+    /// Compiles what `policy` says for each use.
+    init(_ policy: SeccompPolicy = .standard) throws(SystemError) {
+        var programs: [SeccompProgram] = []
+        for use in Use.allCases {
+            let own =
+                switch use {
+                case .scripts: policy.forScripts
+                case .contexts: policy
+                }
+            programs.append(try SeccompProgram(own))
+        }
+        self.programs = programs
+    }
+
+    /// Each program's count of instructions, four bytes, and the instructions.
+    var bytes: [UInt8] {
+        programs.flatMap { program in withUnsafeBytes(of: UInt32(program.bytes.count / 8)) { Array($0) } + program.bytes
+        }
+    }
+}
+
+/// A filter that programs in a sandbox run under, as the kernel takes it.
 struct SeccompProgram: Sendable, Equatable {
     /// An array of `struct sock_filter`.
     let bytes: [UInt8]
@@ -11,7 +41,7 @@ struct SeccompProgram: Sendable, Equatable {
     /// Compiles `policy` for this machine's architecture.
     ///
     /// - Throws: ``SystemError`` of libseccomp; a call of the table that this architecture lacks is skipped.
-    init(_ policy: SeccompPolicy = .standard) throws(SystemError) {
+    init(_ policy: SeccompPolicy) throws(SystemError) {
         let filter = try Filter()
         try filter.set(SCMP_FLTATR_ACT_BADARCH, Self.refuse(EPERM))
         // A binary tree instead of a list: half the instructions for a common call, and a quarter of the time to

@@ -3,10 +3,10 @@
 #pragma once
 #include <stddef.h>
 
-/// Reads what `[entry]` of the plan has for children of `zygote`, and keeps a copy of it and of the seccomp program. Call
-/// once, before anything else. 0 or -errno.
+/// Reads what `[entry]` of the plan has for children of `zygote`, and keeps a copy of it and of the seccomp programs
+/// (docs/PROTOCOL.md). Call once, before anything else. 0 or -errno.
 int ci_entry_load(
-    const char *plan, size_t plan_length, const void *filter, size_t filter_length, const char *zygote
+    const char *plan, size_t plan_length, const char *filters, size_t filters_length, const char *zygote
 );
 
 /// Forks a child into the sandbox whose init is `init_pidfd`. The pid in the parent, 0 in the child, -errno where there
