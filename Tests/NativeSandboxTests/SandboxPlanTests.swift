@@ -1,3 +1,4 @@
+import Execution
 import Testing
 
 @testable import NativeSandbox
@@ -191,6 +192,20 @@ struct SandboxPlanTests {
         #expect(parts[2] == ["resource-limit nproc 512 512"])
         #expect(parts[3].first == "drop-bounding-set")
         #expect(parts[4] == ["seccomp 0"] && parts[5] == ["seccomp 1"])
+    }
+
+    @Test("ends the confinement of every kind with one seccomp filter", arguments: SandboxKind.allCases)
+    func filters(kind: SandboxKind) {
+        var counts = true
+        var steps: [Substring] = []
+        for words in lines(.example(), .entry).map({ $0.split(separator: " ") }) {
+            if words[0] == "for" {
+                counts = words.count == 1 || words.dropFirst().contains { $0 == kind.rawValue }
+            } else if counts {
+                steps.append(words[0])
+            }
+        }
+        #expect(steps.last == "seccomp" && steps.filter { $0 == "seccomp" }.count == 1, "\(steps)")
     }
 
     @Test("without Landlock has no step of it")

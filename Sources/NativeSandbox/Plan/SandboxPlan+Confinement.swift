@@ -51,13 +51,15 @@ extension SandboxPlan {
         add(.entry, "descriptors")
         add(.entry, "default-signals")
         // Last: the steps before use calls that it refuses.
-        addSeccomp(.scripts, for: [.bare, .full])
-        addSeccomp(.contexts, for: [.notebook])
+        addSeccomp()
     }
 
-    private mutating func addSeccomp(_ use: SeccompPrograms.Use, for kinds: [SandboxKind]) {
-        begin(.entry, for: kinds)
-        add(.entry, "seccomp", "\(use.rawValue)")
+    /// One filter for each kind, and none without.
+    private mutating func addSeccomp() {
+        for use in SeccompPrograms.Use.allCases {
+            begin(.entry, for: SandboxKind.allCases.filter { SeccompPrograms.Use($0) == use })
+            add(.entry, "seccomp", "\(use.rawValue)")
+        }
     }
 
     private mutating func addLandlock() {

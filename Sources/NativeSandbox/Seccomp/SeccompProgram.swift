@@ -1,5 +1,6 @@
 import CLinux
 import CSeccomp
+import Execution
 import Glibc
 import SeccompPolicy
 
@@ -8,6 +9,8 @@ struct SeccompPrograms: Sendable, Equatable {
     /// What runs under each; the raw value is its number.
     enum Use: Int, CaseIterable {
         case scripts, contexts
+
+        init(_ kind: SandboxKind) { self = SandboxKind.executions.contains(kind) ? .scripts : .contexts }
     }
 
     let programs: [SeccompProgram]
