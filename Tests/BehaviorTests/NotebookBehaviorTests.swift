@@ -94,6 +94,18 @@ extension NotebookAPI {
         )
         func asynchronous(test: Case) async throws { try await Self.expect(test) }
 
+        @Test("libzmq binds TCP sockets, as kernels of other languages do")
+        func zeroMQ() async throws {
+            try await Self.expect(
+                Case(
+                    "import zmq\nc = zmq.Context()\na, b = c.socket(zmq.PAIR), c.socket(zmq.PAIR)",
+                    "b.connect('tcp://127.0.0.1:%d' % a.bind_to_random_port('tcp://127.0.0.1'));",
+                    "b.send(b'ok')\na.recv()",
+                    text: "b'ok'"
+                )
+            )
+        }
+
         @Test(
             "errors have Python's names, also those of incomplete code",
             arguments: [
