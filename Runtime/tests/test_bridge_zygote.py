@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-import time
 import unittest
 from pathlib import Path
 
 import kernel_harness
+import launcher_harness
 from bridge_case import kernel_is_installed
 
 
@@ -39,18 +40,11 @@ class ZygoteTest(kernel_harness.KernelTestCase):
             if execution.frames("output") and not has_run:
                 has_run.append(True)
                 # Not while the shell starts it: bash_kernel can then take a prompt too many for its own.
-                self.await_program(b"sleep\x0061.25\x00")
+                launcher_harness.wait_until(lambda: _is_running(b"sleep\x0061.25\x00"), "the program runs")
                 context.interrupt()
 
         self.assertEqual(context.finish(interrupt_once).error[0], "KeyboardInterrupt")
         self.assertEqual(context.execute("echo on").frames("output")[0]["text"], "on\n")
-
-    def await_program(self, command: bytes) -> None:
-        """Wait until a process of the machine has this command line."""
-        deadline = time.monotonic() + 60
-        while not any(_command_line(process) == command for process in Path("/proc").glob("[0-9]*")):
-            self.assertLess(time.monotonic(), deadline, f"{command!r} does not run")
-            time.sleep(0.01)
 
     def test_an_unknown_language_is_refused(self) -> None:
         context = kernel_harness.Context(self.nursery, self.workspace, language="cobol")
@@ -64,12 +58,13 @@ class ZygoteTest(kernel_harness.KernelTestCase):
             self.assertEqual((context.answer["type"], context.answer["reason"]), ("refused", "directory"))
 
 
-def _command_line(process: Path) -> bytes:
-    """Return the command line of a process by its folder in /proc; nothing where it has ended."""
-    try:
-        return (process / "cmdline").read_bytes()
-    except OSError:
-        return b""
+def _is_running(command: bytes) -> bool:
+    """Return whether a process of the machine has this command line."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if file.read_bytes() == command:
+                return True
+    return False
 
 
 if __name__ == "__main__":

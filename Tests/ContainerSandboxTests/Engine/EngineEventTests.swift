@@ -51,16 +51,24 @@ struct EngineEventTests {
         }
     }
 
-    /// The container lives on: an engine may lose the event of one that ends in the same moment.
+    /// The container lives until that was told: an engine may lose the event of one that ends in the same moment.
     @Test("tell that the kernel killed for memory")
     func outOfMemory() async throws {
         try await EngineScope.run { scope in
             let kinds = try await Self.collect(scope.engine.events(labels: scope.labels)) {
-                _ = try await scope.run(["sh", "-c", "dd if=/dev/zero of=/dev/null bs=256M count=1; sleep 600"])
+                let container = Mutex("")
+                _ = try await Self.collect(scope.engine.events(labels: scope.labels)) {
+                    let script = "dd if=/dev/zero of=/dev/null bs=256M count=1; sleep 600"
+                    let it = try await scope.run(["sh", "-c", script])
+                    container.withLock { $0 = it.id }
+                } until: {
+                    $0.kind == .oom
+                }
+                try await scope.engine.kill(container.withLock { $0 })
             } until: {
-                Self.isOfContainer($0)
+                if case .die = $0.kind { true } else { false }
             }.map(\.kind)
-            #expect(kinds == [.oom])
+            #expect(kinds == [.oom, .die(exitCode: 137)])
         }
     }
 
